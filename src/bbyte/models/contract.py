@@ -1,0 +1,71 @@
+"""What every family of byte models gives, and what the rest of bbyte may ask of it. Imports no torch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from bbyte.config import Config
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+class Cost(NamedTuple):
+    """A sum of nats over `count` bytes. Never a mean: one division, at the edge.
+
+    `nats` is a scalar tensor while it carries gradients and a float64 sum once measured.
+    """
+
+    nats: Any
+    count: int
+
+
+class Predictor(Protocol):
+    """The next-byte view of a model: `lanes` independent streams in step. Numpy at its boundary.
+
+    A fresh or reset predictor stands at the beginning of a document: it has seen one 0x00 byte.
+    """
+
+    lanes: int
+
+    def logits(self) -> "NDArray[np.float32]":
+        """Unnormalised log-probabilities of each lane's next byte, shape (L, 256)."""
+
+    def feed(self, data: "NDArray[np.uint8]") -> None:
+        """Take one byte a lane, shape (L,)."""
+
+    def prime(self, prompt: bytes) -> None:
+        """Feed the same text to every lane, quickly."""
+
+    def reset(self) -> None:
+        """Back to the beginning of a document."""
+
+
+class ByteModel(Protocol):
+    """A module whose frozen `config` is enough to rebuild it; `blocks` may be wrapped from outside."""
+
+    config: Any
+    blocks: "torch.nn.ModuleList"
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of model. `families()` finds it; the command line, checkpoints and tests follow by themselves.
+
+    name: the family's folder, its word on the command line, and `family` in checkpoint.json.
+    config: its architecture, a frozen dataclass; presets: named configs, smallest first.
+    objective_config: what training minimises, a frozen dataclass.
+    build(config): a model with fresh weights. objective(model, objective_config): the module training runs.
+    predictor(model, context, lanes): the next-byte view; None where a family has none.
+    """
+
+    name: str
+    summary: str
+    config: type[Config]
+    presets: Mapping[str, Config]
+    objective_config: type[Config]
+    build: Callable[[Any], "torch.nn.Module"]
+    objective: Callable[["torch.nn.Module", Any], "torch.nn.Module"]
+    predictor: Callable[["torch.nn.Module", int, int], Predictor] | None
