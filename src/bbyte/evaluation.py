@@ -1,0 +1,207 @@
+"""Honest bits per byte: every byte of the data is counted once, and nats are summed before the one division.
+
+The sequence scored is the data after one 0x00, the begin-of-document byte. Windows of `context` positions
+start every `stride` bytes: the first scores all of its bytes, the following ones only the bytes no window
+before them has scored, and the last one is right-aligned. So every byte but the first `context` ones is
+scored with more than `context - stride` bytes before it. A larger context or a smaller stride gives a lower
+figure for the same model, which is why both are part of a `Score`. Imports no torch.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.models.contract import Cost
+
+if TYPE_CHECKING:
+    import torch
+
+# measure(rows (B, T+1) uint8, skip): nats of the targets at positions >= skip; target t is rows[:, t+1].
+Measure = Callable[[NDArray[np.uint8], int], Cost]
+
+
+class ByteSource(Protocol):
+    """Bytes that can be read piece by piece: a ByteCorpus, or `InMemory`."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Bytes start .. stop - 1, shape (stop - start,)."""
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Bytes at hand, seen as a source."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return len(self.data)
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Bytes start .. stop - 1."""
+        return np.frombuffer(self.data, np.uint8)[start:stop]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What scoring a source gave: a sum of nats over a count of bytes, and what must be said beside it.
+
+    context and stride are in bytes; is_bound: the figure is an upper bound and is shown as `<=`;
+    digest: BLAKE3 of the bytes scored, in hexadecimal; seconds: the time it took.
+    """
+
+    nats: float
+    bytes: int
+    context: int
+    stride: int
+    is_bound: bool
+    digest: str
+    seconds: float = field(compare=False)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Mean code length of a byte, in bits."""
+        return self.nats / self.bytes / math.log(2)
+
+    @property
+    def bytes_per_second(self) -> float:
+        """Bytes scored in a second."""
+        return self.bytes / max(self.seconds, 1e-9)
+
+
+class Window(NamedTuple):
+    """Where a window lies: its first input byte in the scored sequence, its positions, those not counted."""
+
+    start: int
+    length: int
+    skip: int
+
+
+def windows(size: int, context: int, stride: int) -> Iterator[Window]:
+    """The windows that score `size` bytes, each byte once, in order."""
+    length = min(context, size)
+    yield Window(0, length, 0)
+    scored, start = length, 0
+    while scored < size:
+        start = min(start + stride, size - length)  # the last one too has full context
+        yield Window(start, length, scored - start)
+        scored = start + length
+
+
+def bits_per_byte(
+    measure: Measure,
+    data: ByteSource,
+    *,
+    context: int,
+    stride: int,
+    batch_size: int = 8,
+    is_bound: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Score:
+    """Score all of `data`, `batch_size` windows at a time.
+
+    context: positions of a window, at most what the model was trained with; stride: bytes from one window to
+    the next, 1 <= stride <= context. `on_progress(scored, size)` is called after every batch.
+    Raises UsageError for a stride that does not fit, DataError for empty data, BbyteError for a cost of NaN.
+    """
+    _check_request(data.size, context, stride, batch_size)
+    started = time.perf_counter()
+    nats: list[float] = []
+    scored, digest = 0, blake3()
+    for batch in _batches(windows(data.size, context, stride), batch_size):
+        rows = _read_rows(data, batch, stride)
+        skip = batch[0].skip
+        cost = measure(rows, skip)
+        expected = len(batch) * (batch[0].length - skip)
+        if cost.count != expected:
+            raise ValueError(f"measure counted {cost.count} bytes where {expected} were asked for")
+        if math.isnan(cost.nats):
+            raise BbyteError(
+                f"the model gives no number for the bytes {scored} to {scored + expected}",
+                "its weights may have diverged: score an earlier checkpoint",
+            )
+        nats.append(float(cost.nats))
+        digest.update(np.ascontiguousarray(rows[:, 1 + skip :]).data)
+        scored += expected
+        if on_progress is not None:
+            on_progress(scored, data.size)
+    seconds = time.perf_counter() - started
+    return Score(math.fsum(nats), scored, context, stride, is_bound, digest.hexdigest(), seconds)
+
+
+def bits_per_byte_reference(measure: Measure, data: ByteSource, *, context: int, stride: int) -> float:
+    """The same figure as `bits_per_byte`, one byte at a time, reading each byte's whole context again."""
+    _check_request(data.size, context, stride, batch_size=1)
+    sequence = np.concatenate([np.zeros(1, np.uint8), data.read(0, data.size)])
+    nats = []
+    for index in range(data.size):
+        start = 0
+        if index >= context:  # the first window that reaches it, moved left if it would overrun
+            start = min(-(-(index + 1 - context) // stride) * stride, data.size - context)
+        positions = index + 1 - start
+        nats.append(float(measure(sequence[None, start : index + 2], positions - 1).nats))
+    return math.fsum(nats) / data.size / math.log(2)
+
+
+def objective_measure(objective: "torch.nn.Module", device: "torch.device | str") -> Measure:
+    """A measure from a torch Objective: its `measure(window, skip)` in eval mode and without gradients."""
+    import torch
+
+    def measure(rows: NDArray[np.uint8], skip: int) -> Cost:
+        window = torch.from_numpy(rows).to(device)
+        was_training = objective.training
+        objective.eval()
+        try:
+            with torch.inference_mode():
+                cost = objective.measure(window, skip)  # type: ignore[operator]
+                return Cost(float(cost.nats), int(cost.count))
+        finally:
+            objective.train(was_training)
+
+    return measure
+
+
+def _check_request(size: int, context: int, stride: int, batch_size: int) -> None:
+    if size < 1:
+        raise DataError("there is nothing to score: the data is empty", "give a file with at least one byte")
+    if context < 1:
+        raise UsageError(f"context {context} is too small", "the context is a number of bytes, at least 1")
+    if not 1 <= stride <= context:
+        raise UsageError(
+            f"stride {stride} is not between 1 and the context {context}", f"try {max(1, context // 2)}"
+        )
+    if batch_size < 1:
+        raise UsageError(f"batch size {batch_size} is too small", "it is a number of windows, at least 1")
+
+
+def _batches(found: Iterator[Window], batch_size: int) -> Iterator[list[Window]]:
+    """Runs of consecutive windows of the same shape."""
+    batch: list[Window] = []
+    for window in found:
+        if batch and (len(batch) == batch_size or window[1:] != batch[0][1:]):
+            yield batch
+            batch = []
+        batch.append(window)
+    yield batch
+
+
+def _read_rows(data: ByteSource, batch: list[Window], stride: int) -> NDArray[np.uint8]:
+    """The windows' bytes (B, T+1). Neighbours overlap, so the source is read once for the whole batch."""
+    first, length = batch[0].start, batch[0].length
+    stop = batch[-1].start + length
+    read = data.read(max(first - 1, 0), stop)
+    sequence = read if first > 0 else np.concatenate([np.zeros(1, np.uint8), read])
+    rows = np.lib.stride_tricks.sliding_window_view(sequence, length + 1)[::stride]
+    return np.array(rows, np.uint8)
