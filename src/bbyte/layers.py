@@ -1,0 +1,181 @@
+"""The parts that transformer families share: RMSNorm, rotary positions, attention, feed-forward, KV cache.
+
+Shapes: B batch, T positions, C d_model, H heads, D head width. Module names are those of Llama and BitNet in
+transformers, so that a checkpoint loads there without custom code.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bbyte.quantization.activations import Int8Activations
+from bbyte.quantization.bitlinear import fused_linear
+
+Activation = Literal["swiglu", "relu2"]
+LinearFactory = Callable[[int, int], nn.Linear]
+
+
+class RMSNorm(nn.Module):
+    """x / sqrt(mean(x²) + eps) * weight over the last dimension, in float32 (arXiv 1910.07467)."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to (..., width), in the dtype of `x`."""
+        if torch.compiler.is_compiling():
+            return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(x.dtype)
+        normed: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
+        return normed
+
+
+class _RMSNorm(torch.autograd.Function):
+    # torch's own eager norm takes 2-3 times as long on CPU: it is a chain of a dozen small operations, and
+    # autograd keeps the result of each.
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        wide = x.float()
+        inverse = (torch.linalg.vecdot(wide, wide).unsqueeze(-1) / x.shape[-1] + eps).rsqrt_()
+        normed = wide * inverse
+        ctx.save_for_backward(normed, inverse, weight)
+        result: Tensor = normed * weight
+        return result.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        normed, inverse, weight = ctx.saved_tensors
+        wide = grad.float()
+        grad_weight = torch.einsum("nc,nc->c", wide.flatten(0, -2), normed.flatten(0, -2))
+        grad_normed = wide * weight
+        mean = torch.linalg.vecdot(grad_normed, normed).unsqueeze(-1) / grad.shape[-1]
+        grad_x = torch.addcmul(grad_normed, normed, mean, value=-1).mul_(inverse)
+        return grad_x.to(grad.dtype), grad_weight, None
+
+
+def rotary_table(positions: Tensor, head_width: int, base: float) -> tuple[Tensor, Tensor]:
+    """cos and sin, each (T, 1, D) float32, for the rotate-half layout (arXiv 2104.09864)."""
+    exponents = torch.arange(0, head_width, 2, dtype=torch.float32, device=positions.device) / head_width
+    angles = positions.float()[:, None] * (1.0 / base**exponents)
+    angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn each head of `x` (B, T, H, D) by its position's angles; dtype kept."""
+    cos, sin = (part.to(x.dtype) for part in table)
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+class KVCache:
+    """Keys and values of the positions seen so far: (B, H_kv, capacity, D) a layer, written in place."""
+
+    def __init__(self, n_layer: int, shape: tuple[int, int, int, int], like: Tensor) -> None:
+        self.keys = [like.new_zeros(shape) for _ in range(n_layer)]
+        self.values = [like.new_zeros(shape) for _ in range(n_layer)]
+        self.length = 0
+        self.capacity = shape[2]
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Write T new positions of one layer after the `length` kept ones; returns all of them."""
+        end = self.length + keys.shape[2]
+        self.keys[layer][:, :, self.length : end] = keys
+        self.values[layer][:, :, self.length : end] = values
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with rotary positions, through torch's scaled_dot_product_attention.
+
+    `qk_norm` normalises queries and keys per head (as Qwen3); `sub_norm` normalises the heads' output before
+    o_proj (as BitNet). `act_quant` rounds what each projection reads to 8 bits.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        n_head: int,
+        n_kv_head: int,
+        linear: LinearFactory,
+        *,
+        causal: bool = True,
+        qk_norm: bool = False,
+        sub_norm: bool = False,
+        act_quant: bool = False,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.n_head, self.n_kv_head, self.head_width = n_head, n_kv_head, d_model // n_head
+        self.causal = causal
+        self.q_proj = linear(d_model, n_head * self.head_width)
+        self.k_proj = linear(d_model, n_kv_head * self.head_width)
+        self.v_proj = linear(d_model, n_kv_head * self.head_width)
+        self.o_proj = linear(n_head * self.head_width, d_model)
+        self.q_norm = RMSNorm(self.head_width, eps) if qk_norm else None
+        self.k_norm = RMSNorm(self.head_width, eps) if qk_norm else None
+        self.attn_sub_norm = RMSNorm(n_head * self.head_width, eps) if sub_norm else None
+        self.quantize = Int8Activations(act_quant)
+
+    def forward(
+        self, x: Tensor, table: tuple[Tensor, Tensor], cache: KVCache | None = None, layer: int = 0
+    ) -> Tensor:
+        """`x` (B, T, C) to (B, T, C); `table` from `rotary_table` for these T positions."""
+        B, T, _ = x.shape
+        q, k, v = fused_linear(self.quantize(x), (self.q_proj, self.k_proj, self.v_proj))
+        q, k, v = (part.view(B, T, -1, self.head_width) for part in (q, k, v))
+        if self.q_norm is not None and self.k_norm is not None:
+            q, k = self.q_norm(q), self.k_norm(k)
+        q, k, v = rotate(q, table).transpose(1, 2), rotate(k, table).transpose(1, 2), v.transpose(1, 2)
+        mask = None
+        if cache is not None:
+            k, v = cache.extend(layer, k, v)
+            if (
+                1 < T < k.shape[2]
+            ):  # new positions after kept ones: each sees all kept and the new ones before it
+                mask = torch.ones(T, k.shape[2], dtype=torch.bool, device=x.device).tril(k.shape[2] - T)
+        if self.n_kv_head != self.n_head:
+            k, v = (part.repeat_interleave(self.n_head // self.n_kv_head, dim=1) for part in (k, v))
+        is_causal = self.causal and T > 1 and mask is None
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=is_causal)
+        y = y.transpose(1, 2).reshape(B, T, -1)
+        if self.attn_sub_norm is not None:
+            y = self.attn_sub_norm(y)
+        out: Tensor = self.o_proj(self.quantize(y))
+        return out
+
+
+class FeedForward(nn.Module):
+    """down(act(gate(x)) * up(x)), with SiLU (SwiGLU, arXiv 2002.05202) or squared ReLU as act."""
+
+    def __init__(
+        self,
+        d_model: int,
+        d_ff: int,
+        linear: LinearFactory,
+        *,
+        activation: Activation = "swiglu",
+        sub_norm: bool = False,
+        act_quant: bool = False,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.gate_proj = linear(d_model, d_ff)
+        self.up_proj = linear(d_model, d_ff)
+        self.down_proj = linear(d_ff, d_model)
+        self.activation = activation
+        self.ffn_sub_norm = RMSNorm(d_ff, eps) if sub_norm else None
+        self.quantize = Int8Activations(act_quant)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (B, T, C) to (B, T, C)."""
+        gate, up = fused_linear(self.quantize(x), (self.gate_proj, self.up_proj))
+        y = (F.silu(gate) if self.activation == "swiglu" else F.relu(gate).square()) * up
+        if self.ffn_sub_norm is not None:
+            y = self.ffn_sub_norm(y)
+        out: Tensor = self.down_proj(self.quantize(y))
+        return out

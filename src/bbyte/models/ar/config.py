@@ -1,0 +1,75 @@
+"""What a BitByteLM is made of."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bbyte.config import Problems, setting
+
+
+@dataclass(frozen=True)
+class ARConfig:
+    """Architecture of a BitByteLM. Ternary with sub-norms it is BitNet b1.58, otherwise Llama or Qwen3."""
+
+    n_layer: int = setting(4, "Transformer blocks")
+    d_model: int = setting(128, "Width of the residual stream")
+    n_head: int = setting(4, "Attention heads")
+    n_kv_head: int = setting(4, "Key/value heads, shared by groups of attention heads")
+    d_ff: int = setting(384, "Width inside the feed-forward")
+    ternary: bool = setting(True, "Ternary weights in the blocks (BitNet b1.58)")
+    act_quant: bool = setting(True, "8-bit activations before each ternary matrix")
+    activation: Literal["swiglu", "relu2"] = setting("swiglu", "Gate of the feed-forward")
+    sub_norm: bool | None = setting(None, "Norms before the output projections (default: where ternary)")
+    qk_norm: bool = setting(False, "Normalise queries and keys per head")
+    tied: bool = setting(True, "Output head shares the embedding's weights")
+    vocab_size: int = setting(256, "Symbols; 256 for bytes", flag=False)
+    rope_base: float = setting(10000.0, "Base of the rotary frequencies")
+    norm_eps: float = setting(1e-5, "Epsilon of every norm", flag=False)
+
+    def __post_init__(self) -> None:
+        if self.sub_norm is None:
+            object.__setattr__(self, "sub_norm", self.ternary)
+        problems = Problems()
+        if problems.check_types(self):
+            for name in ("n_layer", "d_model", "n_head", "n_kv_head", "d_ff", "vocab_size"):
+                problems.check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} is less than 1")
+            problems.check(
+                self.norm_eps > 0 and self.rope_base > 1, "norm_eps and rope_base must be positive"
+            )
+        problems.raise_if_any()
+        self._check_heads(problems)
+        problems.raise_if_any()
+
+    def _check_heads(self, problems: Problems) -> None:
+        divides = problems.check(
+            self.d_model % self.n_head == 0,
+            f"d_model {self.d_model} is not divisible by n_head {self.n_head}",
+            _divisible_hint(self.d_model, self.n_head),
+        )
+        if divides:
+            width = self.d_model // self.n_head
+            problems.check(
+                width % 2 == 0,
+                f"heads of width {width} (d_model {self.d_model} / n_head {self.n_head}) cannot be rotated",
+                f"choose an even width, such as --d-model {self.n_head * (width + 1)}",
+            )
+        fitting = [n for n in range(1, self.n_head + 1) if self.n_head % n == 0]
+        problems.check(
+            self.n_head % self.n_kv_head == 0,
+            f"n_head {self.n_head} is not divisible by n_kv_head {self.n_kv_head}",
+            f"try --n-kv-head {min(fitting, key=lambda n: abs(n - self.n_kv_head))}",
+        )
+
+
+def _divisible_hint(d_model: int, n_head: int) -> str:
+    heads = [n for n in range(1, d_model + 1) if d_model % n == 0 and (d_model // n) % 2 == 0]
+    multiple = max(2 * n_head, round(d_model / (2 * n_head)) * 2 * n_head)
+    hint = f"try --d-model {multiple}"
+    return hint + (f" or --n-head {min(heads, key=lambda n: abs(n - n_head))}" if heads else "")
+
+
+PRESETS = {
+    "tiny": ARConfig(),
+    "small": ARConfig(n_layer=6, d_model=256, n_head=8, n_kv_head=2, d_ff=768),
+    "base": ARConfig(n_layer=12, d_model=768, n_head=12, n_kv_head=3, d_ff=2048),
+    "12gb": ARConfig(n_layer=24, d_model=1536, n_head=12, n_kv_head=3, d_ff=4096),
+}

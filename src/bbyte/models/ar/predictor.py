@@ -1,0 +1,65 @@
+"""The next-byte view of a byte transformer: a KV cache, and what happens when the context is full."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+BEGIN_OF_DOCUMENT = 0
+
+
+class CachedPredictor:
+    """Steps `lanes` streams through a BitByteLM, one byte at a time.
+
+    `context` is the longest window the model was trained on: when so many bytes are held, the last half of
+    them is read again and the stream goes on from there. (Dropping single early bytes instead would need a
+    model trained that way; others collapse.)
+    """
+
+    def __init__(self, model: nn.Module, context: int, lanes: int = 1) -> None:
+        self.lanes = lanes
+        self._model = model.eval()
+        self._context = max(2, context)
+        self._device = next(model.parameters()).device
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the beginning of a document: one 0x00 byte was seen."""
+        self._cache = self._model.new_cache(self.lanes, self._context)  # type: ignore[operator]
+        self._held = np.empty((self.lanes, 0), dtype=np.uint8)
+        self._read(np.full((self.lanes, 1), BEGIN_OF_DOCUMENT, dtype=np.uint8))
+
+    def logits(self) -> NDArray[np.float32]:
+        """Unnormalised log-probabilities of the next byte, (L, 256)."""
+        values: NDArray[np.float32] = self._logits.float().cpu().numpy()
+        return values
+
+    def feed(self, data: NDArray[np.uint8]) -> None:
+        """Take one byte a lane, (L,)."""
+        self._append(data[:, None])
+
+    def prime(self, prompt: bytes) -> None:
+        """Feed `prompt` to every lane, in blocks."""
+        row = np.frombuffer(prompt, dtype=np.uint8)
+        # Only what would still be held after stepping through all of it needs reading.
+        for start in range(0, len(row), self._context // 2):
+            part = row[start : start + self._context // 2]
+            self._append(np.broadcast_to(part, (self.lanes, len(part))))
+
+    def _append(self, block: NDArray[np.uint8]) -> None:
+        while block.shape[1] > 0:
+            room = self._context - self._held.shape[1]
+            if room == 0:
+                kept = self._held[:, -(self._context // 2) :]
+                self._cache.length = 0
+                self._held = self._held[:, :0]
+                self._read(kept)
+                room = self._context - self._held.shape[1]
+            self._read(block[:, :room])
+            block = block[:, room:]
+
+    @torch.inference_mode()
+    def _read(self, block: NDArray[np.uint8]) -> None:
+        tokens: Tensor = torch.from_numpy(np.ascontiguousarray(block)).to(self._device)
+        self._logits = self._model(tokens, self._cache)[:, -1]
+        self._held = np.concatenate([self._held, block], axis=1)

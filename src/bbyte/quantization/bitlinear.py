@@ -1,0 +1,63 @@
+"""A linear layer whose weight is ternary in every forward pass and full precision in the optimizer."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bbyte.quantization.activations import Int8Activations
+from bbyte.quantization.ternary import straight_through, ternary_values
+
+
+class BitLinear(nn.Linear):
+    """`nn.Linear` without bias, computing with the ternary values of its weight while `active`.
+
+    The weight stays the full-precision latent that the optimizer updates. Activations are quantized by
+    whoever calls (see `Int8Activations`), once for all layers that read them.
+    """
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=False)
+        self.active = True
+        self._cached: tuple[int, Tensor] | None = None
+
+    def effective_weight(self) -> Tensor:
+        """The weight (out, in) that the forward pass multiplies with."""
+        if not self.active:
+            return self.weight
+        if torch.compiler.is_compiling():
+            return straight_through(self.weight, ternary_values(self.weight.detach()))
+        return straight_through(self.weight, self._quantized())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (..., in) to (..., out)."""
+        return F.linear(x, self.effective_weight())
+
+    def _quantized(self) -> Tensor:
+        # Quantizing costs as much as a small matmul: do it once per update, not once per micro-batch.
+        # Tensors under inference mode carry no version, so there is nothing to key a cache with.
+        if self.weight.is_inference():
+            return ternary_values(self.weight)
+        if self._cached is None or self._cached[0] != self.weight._version:
+            with torch.no_grad():
+                self._cached = (self.weight._version, ternary_values(self.weight))
+        return self._cached[1]
+
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+        self._cached = None
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+
+def set_quantized(model: nn.Module, active: bool) -> None:
+    """Switch every ternary weight and every 8-bit activation of `model` on or off.
+
+    Off, the same parameters run in full precision: how a ternary model is trained at the start.
+    """
+    for module in model.modules():
+        if isinstance(module, BitLinear | Int8Activations):
+            module.active = active
+
+
+def fused_linear(x: Tensor, layers: tuple[nn.Linear, ...]) -> tuple[Tensor, ...]:
+    """The outputs of several bias-free linear layers that read the same `x`, by one matrix product."""
+    weights = [layer.effective_weight() if isinstance(layer, BitLinear) else layer.weight for layer in layers]
+    return torch.split(F.linear(x, torch.cat(weights)), [w.shape[0] for w in weights], dim=-1)
