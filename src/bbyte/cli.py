@@ -1,0 +1,59 @@
+"""The table of contents: one line a command, then what happens when one of them fails.
+
+Exit codes: 0 done, 1 failed, 2 asked for wrongly, 3 damaged or mismatched data, 4 does not fit in memory,
+75 interrupted with a checkpoint saved, 130 and 143 ended by a signal, 141 nobody reads the output any more.
+With --json an error is also one JSON document on stdout: {"error", "hint", "exit_code"}.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from bbyte.terminal.boundary import guarded
+from bbyte.terminal.flags import new_group
+
+EXAMPLES = (
+    "bbyte quickstart",
+    "bbyte pack --inputs texts/ --out-dir artifacts/datasets/texts",
+    "bbyte train ar --preset tiny --steps 300",
+    'bbyte generate --prompt "Once upon a time"',
+)
+
+app = new_group(
+    "Language models that read and write raw bytes: pack, train, score, generate. No tokenizer.", EXAMPLES
+)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run bbyte with the given words (those of the command line by default); returns the exit code."""
+    words = list(sys.argv[1:] if args is None else args)
+
+    def run() -> None:
+        command = typer.main.get_command(app)
+        with command.make_context("bbyte", words) as context:
+            command.invoke(context)
+
+    return guarded(run, as_json="--json" in words)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from bbyte import __version__
+
+        version = ".".join(map(str, sys.version_info[:3]))
+        sys.stdout.write(f"bbyte {__version__} (Python {version})\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the versions of bbyte and Python.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    """Only --version stands before a command."""

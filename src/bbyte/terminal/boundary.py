@@ -1,0 +1,117 @@
+"""Where every failure ends: a sentence and a hint on stderr, and an exit code. Bugs keep their traceback."""
+
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+import typer
+
+from bbyte.errors import BbyteError, OutOfMemoryError, UsageError
+from bbyte.terminal.sanitize import sanitize
+
+# What the parser raises has no public name that all Typer versions share; this is the class it derives from.
+_PARSER_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+
+_INTERRUPTED, _PIPE_CLOSED, _TERMINATED = 130, 141, 143
+
+
+def guarded(run: Callable[[], None], *, as_json: bool = False) -> int:
+    """Run it and return the exit code, with every error told in words.
+
+    `as_json` also writes an error to stdout as one JSON document.
+    """
+    _tolerate_narrow_encodings()
+    _clean_up_on_termination()
+    try:
+        run()
+        sys.stdout.flush()
+        return 0
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else int(request.code is not None)
+    except typer.Exit as request:
+        return request.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        _stop_writing()
+        return _PIPE_CLOSED
+    except Exception as error:
+        known = in_words(error)
+        if known is None:
+            traceback.print_exc()
+            sys.stderr.write("error: this is a mistake in bbyte; please report it with the lines above\n")
+            known = BbyteError(
+                f"{type(error).__name__}: {error}", "this is a mistake in bbyte; please report it"
+            )
+        else:
+            _tell(known)
+        if as_json:
+            _tell_program(known)
+        return known.exit_code
+
+
+def in_words(error: Exception) -> BbyteError | None:
+    """The error as a sentence and a hint; None for one that nobody foresaw."""
+    if isinstance(error, BbyteError):
+        return error
+    if isinstance(error, _PARSER_ERROR):
+        return _of_parser(error)
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError("there is not enough memory for this")
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        return BbyteError(
+            place + (error.strerror or str(error)), "free some space and try again" if full else ""
+        )
+    return None
+
+
+def _of_parser(error: Exception) -> UsageError:
+    message = str(getattr(error, "format_message", error.__str__)()).strip()
+    message = message.split("\n")[0].rstrip(".").replace("'", "")
+    context = getattr(error, "ctx", None)
+    hint = f"{context.command_path} --help says what it takes" if context is not None else ""
+    return UsageError(message[:1].lower() + message[1:], hint)
+
+
+def _tell(error: BbyteError) -> None:
+    lines = [f"error: {line}" for line in error.message.splitlines()]
+    lines += [f"hint: {line}" for line in error.hint.splitlines()]
+    sys.stderr.write(sanitize("\n".join(lines)) + "\n")
+
+
+def _tell_program(error: BbyteError) -> None:
+    document = {"error": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def _tolerate_narrow_encodings() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _clean_up_on_termination() -> None:
+    """Let SIGTERM unwind the stack, so that temporaries are removed; without this Python just dies."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(_TERMINATED)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, leave)
+
+
+def _stop_writing() -> None:
+    """Send what is still buffered nowhere, or Python complains about the closed pipe while it exits."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
