@@ -29,7 +29,7 @@ XZ_LARGEST_DICTIONARY = 128 << 20
 
 @dataclass(frozen=True)
 class Anchor:
-    """A classical compressor's figure: bits per byte of the data, whether primed with a text, seconds spent."""
+    """A classical compressor's figure: bits per byte of the data, whether it was primed, seconds spent."""
 
     name: str
     bits_per_byte: float
