@@ -155,8 +155,8 @@ def random_bits(seed: int, lanes: int, position: int) -> NDArray[np.uint64]:
     """64 random bits a lane, (L,), a pure function of seed, lane and position.
 
     mix(mix(mix(seed + G) + (lane + 1) * G) + (position + 1) * G) modulo 2^64, with the increment G and the
-    mix of SplitMix64 (Steele, Lea and Flood 2014): lane l reads the SplitMix64 stream that starts at a hash of
-    the seed and l.
+    mix of SplitMix64 (Steele, Lea and Flood 2014): lane l reads the SplitMix64 stream that starts at a hash
+    of the seed and l.
     """
     state = _mix(np.full(lanes, (seed + GOLDEN) % (1 << 64), np.uint64))
     state = _mix(state + np.arange(1, lanes + 1, dtype=np.uint64) * np.uint64(GOLDEN))
@@ -169,8 +169,7 @@ def scale(bits: NDArray[np.uint64], total: NDArray[np.uint64]) -> NDArray[np.uin
     carried = ((bits & low) * (total & low)) >> half
     middle = (bits >> half) * (total & low) + carried
     other = (bits & low) * (total >> half) + (middle & low)
-    high: NDArray[np.uint64] = (bits >> half) * (total >> half)
-    return high + (middle >> half) + (other >> half)
+    return np.asarray((bits >> half) * (total >> half) + (middle >> half) + (other >> half))
 
 
 def _mix(z: NDArray[np.uint64]) -> NDArray[np.uint64]:

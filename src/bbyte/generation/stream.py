@@ -1,0 +1,50 @@
+"""A model writing on from a prompt, byte by byte. Imports no torch."""
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbyte.generation.sampler import Sampling, sample
+from bbyte.models.contract import Predictor
+
+LARGEST_BLOCK = 32  # bytes asked for in one call, where a predictor can write several: about 3 ms at 12 kB/s
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A predictor that draws many bytes in one call, the very bytes the loop in `generate` would draw."""
+
+    def continue_(self, n: int, sampling: Sampling) -> NDArray[np.uint8]:
+        """Draw, feed and return each lane's next n bytes, (L, n); positions count from the last reset."""
+
+
+def generate(predictor: Predictor, prompt: bytes, n: int, sampling: Sampling) -> Iterator[NDArray[np.uint8]]:
+    """The n bytes that follow `prompt` at the beginning of a document: one byte a lane at a time, (L,).
+
+    The random bits of a byte depend on the seed, its lane and its position in the document only. So the same
+    seed gives the same bytes, and 20 bytes are the same as 10 and, with these in the prompt, 10 more.
+    """
+    predictor.reset()
+    if prompt:
+        predictor.prime(prompt)
+    if isinstance(predictor, Continuing):
+        yield from _in_blocks(predictor, n, sampling)
+        return
+    tail = np.frombuffer(prompt[-sampling.penalty_window :], np.uint8)
+    recent = np.tile(tail, (predictor.lanes, 1))
+    for position in range(len(prompt), len(prompt) + n):
+        drawn = sample(predictor.logits(), sampling, position, recent)
+        yield drawn
+        predictor.feed(drawn)
+        recent = np.concatenate([recent, drawn[:, None]], axis=1)[:, -sampling.penalty_window :]
+
+
+def _in_blocks(predictor: Continuing, n: int, sampling: Sampling) -> Iterator[NDArray[np.uint8]]:
+    """One byte first, so that it shows at once, then more at a time."""
+    block = 1
+    while n > 0:
+        yield from predictor.continue_(min(block, n), sampling).T
+        n -= block
+        block = min(2 * block, LARGEST_BLOCK)
