@@ -7,7 +7,7 @@ import pytest
 from toy import ContinuingOrderTwo, OrderTwo
 
 from bbyte.generation.metrics import Meter
-from bbyte.generation.sampler import Sampling
+from bbyte.generation.sampling import Sampling
 from bbyte.generation.stream import generate
 
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbyte.errors import BbyteError, UsageError
-from bbyte.generation.sampler import GOLDEN, Sampling, exp40, keep, random_bits, sample, scale
+from bbyte.generation.sampler import GOLDEN, exp40, keep, random_bits, sample, scale
 from bbyte.generation.sampler_reference import bits_of, mix, sample_lane, weight_of
+from bbyte.generation.sampling import Sampling
 
 samplings = st.builds(
     Sampling,

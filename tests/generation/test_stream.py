@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from toy import ContinuingOrderTwo, OrderTwo
 
-from bbyte.generation.sampler import Sampling
+from bbyte.generation.sampling import Sampling
 from bbyte.generation.stream import generate
 
 SAMPLING = Sampling(seed=5, repetition_penalty=1.3, penalty_window=8)

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from bbyte.generation.sampler import GOLDEN, INVERSE_FACTORIALS, LN2_HIGH, LN2_LOW, LOG2_E, Sampling
+from bbyte.generation.sampler import GOLDEN, INVERSE_FACTORIALS, LN2_HIGH, LN2_LOW, LOG2_E
+from bbyte.generation.sampling import Sampling
 
 ALL_BITS = (1 << 64) - 1
 

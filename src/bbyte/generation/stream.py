@@ -6,7 +6,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from bbyte.generation.sampler import Sampling, sample
+from bbyte.generation.sampler import sample
+from bbyte.generation.sampling import Sampling
 from bbyte.models.contract import Predictor
 
 LARGEST_BLOCK = 32  # bytes asked for in one call, where a predictor can write several: about 3 ms at 12 kB/s
