@@ -1,0 +1,190 @@
+"""A corpus: bytes on disk, read through memory maps as if they were one long array."""
+
+import bisect
+import glob
+import mmap
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from bbyte.data import meta
+from bbyte.data.meta import CorpusMeta
+from bbyte.errors import DataError, UsageError
+
+_MAPS_OPEN = 256
+_SAMPLED = 64 << 10
+_HASHED_AT_ONCE = 1 << 20
+
+
+class ByteCorpus:
+    """One long array of bytes, made of one file or many in a row; nothing is read before it is asked for.
+
+    path: what was opened. name: a short name for it. size: bytes in all, separators included. files: what it
+    is made of. meta: the content of corpus.json, or None where there is none. separator: the byte after each
+    document, or None when there is none or it is unknown.
+    """
+
+    def __init__(self, path: Path, files: Sequence[Path], described: CorpusMeta | None = None) -> None:
+        sizes = [file.stat().st_size for file in files]
+        self.path = path
+        self.name = (path.parent if glob.has_magic(path.name) else path).resolve().name
+        self.meta = described
+        self.separator = described.separator if described else None
+        self.files = [file for file, size in zip(files, sizes, strict=True) if size]
+        self._starts = [0, *np.cumsum([size for size in sizes if size]).tolist()]
+        self.size: int = self._starts[-1]
+        self._maps: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        if not self.size:
+            raise DataError(
+                f"{path} is empty", "give a file, a folder of files, or a corpus made by bbyte pack"
+            )
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """The corpus at `path`, which is one of:
+
+        - a folder made by `bbyte pack`; the sizes of its shards are checked, their digests by `verify`,
+        - a folder of bare shards (shard_00000.bin …), or a pattern of them such as data/shard_*.bin,
+        - any folder: the raw bytes of all files in it and below, sorted by path, links left out,
+        - one file, read as raw bytes.
+
+        Raises UsageError when there is nothing at `path`, DataError when it is empty or does not match its
+        corpus.json.
+        """
+        path = Path(path)
+        if path.is_file():
+            return cls(path, [path])
+        if path.is_dir():
+            if (path / meta.FILE).exists():
+                return cls._open_described(path)
+            bare = sorted(file for file in path.iterdir() if meta.is_shard_name(file.name))
+            return cls(path, bare or _files_below(path))
+        if glob.has_magic(str(path)):
+            files = sorted(file for file in Path(path.anchor).glob(_below_anchor(path)) if file.is_file())
+            if files:
+                return cls(path, files)
+            raise UsageError(f"no file matches {path}", "check the pattern, and quote it in the shell")
+        raise UsageError(f"there is nothing at {path}", "check the path, or make a corpus with bbyte pack")
+
+    @classmethod
+    def _open_described(cls, folder: Path) -> Self:
+        described = meta.read(folder)
+        for shard in described.shards:
+            file = folder / shard.name
+            if not file.is_file():
+                raise DataError(f"{file} is missing", "restore it from a copy, or pack the corpus again")
+            if (found := file.stat().st_size) != shard.bytes:
+                raise DataError(
+                    f"{file} has {found} bytes where corpus.json says {shard.bytes}",
+                    "restore it from a copy, or pack the corpus again",
+                )
+        return cls(folder, [folder / shard.name for shard in described.shards], described)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names the content, in hexadecimal: equal fingerprints, equal bytes.
+
+        With a corpus.json, the BLAKE3 digest of the shards' sizes and digests. Without, that of every file's
+        size and its first and last 64 KiB, which an edit in the middle of a large file escapes.
+        """
+        hasher = blake3()
+        if self.meta is not None:
+            for shard in self.meta.shards:
+                hasher.update(f"{shard.bytes} {shard.blake3}\n".encode())
+            return hasher.hexdigest()
+        for number, (start, stop) in enumerate(zip(self._starts, self._starts[1:], strict=False)):
+            hasher.update(f"{stop - start}\n".encode())
+            hasher.update(self._map(number)[:_SAMPLED].data)
+            hasher.update(self._map(number)[-_SAMPLED:].data)
+        return hasher.hexdigest()
+
+    @cached_property
+    def validation(self) -> "ByteCorpus | None":
+        """The held-out part, or None if none was made. Raises DataError if it should be there and is not."""
+        if self.meta is None or self.meta.split is None or self.meta.split.part != "train":
+            return None
+        return ByteCorpus._open_described(self.path / meta.VAL_FOLDER)
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """A copy of the bytes from start to stop - 1, across files. Raises IndexError outside the corpus."""
+        if not 0 <= start <= stop <= self.size:
+            raise IndexError(f"bytes {start} to {stop} are not within a corpus of {self.size}")
+        copy = np.empty(stop - start, np.uint8)
+        self._read_into(copy, start)
+        return copy
+
+    def windows(self, offsets: NDArray[np.integer], length: int) -> NDArray[np.uint8]:
+        """The `length` bytes from each offset on: (B,) -> (B, length). Raises IndexError beyond the end."""
+        starts = np.asarray(offsets, np.int64).tolist()
+        if starts and not 0 <= min(starts) <= max(starts) <= self.size - length:
+            raise IndexError(f"a window of {length} bytes lies outside of a corpus of {self.size}")
+        batch = np.empty((len(starts), length), np.uint8)
+        for row, start in zip(batch, starts, strict=True):
+            self._read_into(row, start)
+        return batch
+
+    def verify(self) -> None:
+        """Read all shards, and those of the held-out part, against their digests in corpus.json.
+
+        Raises DataError naming the first shard that is damaged. Without a corpus.json there is nothing to
+        check against: test `meta` first where that matters.
+        """
+        if self.meta is None:
+            return
+        for shard in self.meta.shards:
+            hasher = blake3()
+            with (self.path / shard.name).open("rb") as file:
+                while chunk := file.read(_HASHED_AT_ONCE):
+                    hasher.update(chunk)
+            if hasher.hexdigest() != shard.blake3:
+                raise DataError(
+                    f"{self.path / shard.name} is damaged: its digest is not the one in corpus.json",
+                    "restore it from a copy, or pack the corpus again",
+                )
+        if self.validation is not None:
+            self.validation.verify()
+
+    def _read_into(self, out: NDArray[np.uint8], start: int) -> None:
+        number = bisect.bisect_right(self._starts, start) - 1
+        filled = 0
+        while filled < out.size:
+            within = start + filled - self._starts[number]
+            piece = self._map(number)[within : within + out.size - filled]
+            out[filled : filled + piece.size] = piece
+            filled += piece.size
+            number += 1
+
+    def _map(self, number: int) -> NDArray[np.uint8]:
+        """File `number` as an array. A few hundred stay mapped, as each holds a file descriptor."""
+        found = self._maps.get(number)
+        if found is None:
+            with self.files[number].open("rb") as file:
+                found = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+            if found.size != self._starts[number + 1] - self._starts[number]:
+                raise DataError(
+                    f"{self.files[number]} has changed its size", "leave it alone while it is read"
+                )
+            if len(self._maps) >= _MAPS_OPEN:
+                self._maps.popitem(last=False)
+            self._maps[number] = found
+        return found
+
+
+def newest_corpus(root: Path = Path("artifacts/datasets")) -> Path | None:
+    """The corpus folder directly under `root` that was packed last, or None."""
+    found = [file for file in root.glob(f"[!.]*/{meta.FILE}") if file.is_file()]
+    return max(found, key=lambda file: (file.stat().st_mtime_ns, file)).parent if found else None
+
+
+def _below_anchor(pattern: Path) -> str:
+    return str(pattern.relative_to(pattern.anchor))
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())

@@ -1,0 +1,126 @@
+"""Writes a corpus folder: shards, corpus.json, and the held-out part in the subfolder `val`."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bbyte.data import meta
+from bbyte.data.meta import CorpusMeta, Source
+from bbyte.data.shards import Chunk, ShardWriter
+from bbyte.data.split import SEGMENT, Split, segments
+from bbyte.data.staging import new_corpus_folder, sync_folder
+from bbyte.errors import DataError
+
+
+class CorpusWriter:
+    """Writes documents into the corpus folder `target`, which appears whole when the `with` block ends.
+
+    If the block fails or is interrupted nothing is left behind, and what was there before stays.
+    shard_bytes and separator: as `ShardWriter` has them. val_fraction: the share of the bytes to hold out
+    (see `Split`); where a document is split, both parts end with a separator. replace: whether an earlier
+    corpus in the folder may be replaced. `meta` and `val_meta` describe the result afterwards.
+
+    Raises UsageError for settings that make no sense, a folder that may not be written, or a split that
+    leaves one side empty; DataError when no document was written.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        *,
+        shard_bytes: int = 2 << 30,
+        separator: int | None = 0,
+        val_fraction: float = 0.0,
+        replace: bool = False,
+    ) -> None:
+        self.target, self.separator, self.val_fraction = target, separator, val_fraction
+        self.meta: CorpusMeta | None = None
+        self.val_meta: CorpusMeta | None = None
+        self._replace, self._shard_bytes = replace, shard_bytes
+        self._split = Split(val_fraction)
+        self._sources: list[Source] = []
+        self._source_count = 0
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as open_files:
+            self._folder = open_files.enter_context(new_corpus_folder(self.target, replace=self._replace))
+            self._closing = open_files.enter_context(contextlib.ExitStack())
+            self._train = self._closing.enter_context(self._shards(self._folder))
+            if self.val_fraction:
+                (self._folder / meta.VAL_FOLDER).mkdir()
+                self._val = self._closing.enter_context(self._shards(self._folder / meta.VAL_FOLDER))
+            self._open = open_files.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:
+            self._closing.close()
+            self._finish()
+
+    def add_source(self, name: str, stored_bytes: int) -> None:
+        """Note one input by the name and size corpus.json shall give it."""
+        self._source_count += 1
+        if len(self._sources) < meta.SOURCES_LISTED:
+            self._sources.append(Source(name, stored_bytes))
+
+    def add(self, document: bytes) -> None:
+        """Add a document that no shard border may cut, unless it is larger than a shard."""
+        if not self.val_fraction:
+            self._train.write_whole(document)
+        elif len(document) <= SEGMENT:
+            (self._val if self._split.holds_out(document) else self._train).write_whole(document)
+        else:
+            self.add_stream([document])
+
+    def add_stream(self, chunks: Iterable[Chunk]) -> None:
+        """Add a document that comes in pieces and may lie across shards. Pieces may be reused buffers."""
+        if not self.val_fraction:
+            for chunk in chunks:
+                self._train.write(chunk)
+            self._train.end_document()
+            return
+        side = None
+        for segment in segments(chunks):
+            chosen = self._val if self._split.holds_out(segment) else self._train
+            if side is not None and side is not chosen:
+                side.end_document()
+            side = chosen
+            side.write(segment)
+        (side or self._train).end_document()
+
+    def _shards(self, folder: Path) -> ShardWriter:
+        return ShardWriter(folder, shard_bytes=self._shard_bytes, separator=self.separator)
+
+    def _finish(self) -> None:
+        written = [self._train, self._val] if self.val_fraction else [self._train]
+        if not sum(part.bytes for part in written):
+            raise DataError("there is nothing to pack: the inputs hold not one byte")
+        if self.val_fraction:
+            self._split.check_both_sides()
+            self.val_meta = self._describe(self._folder / meta.VAL_FOLDER, self._val, "val")
+        self.meta = self._describe(self._folder, self._train, "train")
+
+    def _describe(self, folder: Path, written: ShardWriter, part: str) -> CorpusMeta:
+        described = CorpusMeta(
+            bytes=written.bytes,
+            documents=written.documents,
+            separator=self.separator,
+            source_count=self._source_count,
+            sources=tuple(self._sources),
+            split=meta.Split(part, float(self.val_fraction)) if self.val_fraction else None,
+            shards=tuple(written.shards),
+        )
+        with (folder / meta.FILE).open("xb") as file:
+            file.write(meta.text(described).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        sync_folder(folder)
+        return described

@@ -1,0 +1,155 @@
+"""Folders that appear whole or not at all: written beside their place under a hidden name, then moved in."""
+
+import contextlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bbyte.data import meta
+from bbyte.errors import UsageError
+
+_LOCK = "writing.lock"
+
+
+@contextlib.contextmanager
+def new_corpus_folder(target: Path, *, replace: bool) -> Iterator[Path]:
+    """An empty folder to write a corpus into; it becomes `target` when the block ends without an exception.
+
+    Until then `target` stays as it is, and if the block fails nothing is left behind. What an earlier
+    process that was killed left is removed. Raises UsageError as `check_target` does.
+    """
+    check_target(target, replace=replace)
+    target = target.resolve()
+    made = _make_parents(target)
+    try:
+        _recover(target)
+        _remove_stale(target)
+        folder = target.with_name(partial_prefix(target) + secrets.token_hex(4))
+        folder.mkdir()
+        lock = FileLock(folder / _LOCK)
+        lock.acquire()
+        try:
+            yield folder
+            lock.release()
+            (folder / _LOCK).unlink(missing_ok=True)
+            sync_folder(folder)
+            _put_in_place(folder, target)
+        finally:
+            lock.release()
+            shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def check_target(target: Path, *, replace: bool) -> None:
+    """Raise UsageError unless a corpus may be written to `target`.
+
+    A folder with anything in it is taken only with `replace`, and only if all it holds is a corpus.
+    """
+    if not target.exists():
+        if target.is_symlink():
+            raise UsageError(f"{target} is a link that leads nowhere", "name another folder")
+        return
+    if not target.is_dir():
+        raise UsageError(f"{target} is a file, not a folder", "name a folder that does not exist yet")
+    if target.is_mount() or target.resolve() == Path.cwd():
+        raise UsageError(f"{target} itself cannot be replaced", "name a folder inside of it")
+    if not any(target.iterdir()):
+        return
+    if not replace:
+        raise UsageError(
+            f"{target} is not empty", "name another folder, or add --force to replace the corpus in it"
+        )
+    foreign = _first_foreign(target)
+    if foreign is not None:
+        raise UsageError(
+            f"{target} is not replaced: it holds {foreign.relative_to(target)}, which is no part of a corpus",
+            "name another folder",
+        )
+
+
+def partial_prefix(target: Path) -> str:
+    """How the hidden folders begin that become `target`."""
+    return f".{target.name}.partial-"
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder survive a power loss; without effect where folders cannot be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_foreign(folder: Path) -> Path | None:
+    for entry in sorted(folder.iterdir()):
+        if entry.is_symlink():
+            return entry
+        if entry.is_dir():
+            foreign = _first_foreign(entry) if entry.name == meta.VAL_FOLDER else entry
+            if foreign is not None:
+                return foreign
+        elif not (entry.name == meta.FILE or meta.is_shard_name(entry.name)):
+            return entry
+    return None
+
+
+def _make_parents(target: Path) -> list[Path]:
+    missing = []
+    for parent in target.parents:
+        if parent.exists():
+            break
+        missing.append(parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return missing[::-1]
+
+
+def _remove_stale(target: Path) -> None:
+    for folder in target.parent.glob(f"{_escaped(partial_prefix(target))}*"):
+        if not folder.is_dir() or folder.is_symlink():
+            continue
+        lock = FileLock(folder / _LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            continue
+        lock.release()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Two renames where something is in the way; `_recover` undoes the first should the second not happen."""
+    if target.exists():
+        target.rename(_previous(target))
+    try:
+        folder.rename(target)
+    finally:
+        _recover(target)
+    sync_folder(target.parent)
+
+
+def _recover(target: Path) -> None:
+    previous = _previous(target)
+    if previous.exists():
+        if target.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+        else:
+            previous.rename(target)
+
+
+def _previous(target: Path) -> Path:
+    return target.with_name(f".{target.name}.previous")
