@@ -6,6 +6,7 @@ so that no setting is written twice.
 
 import dataclasses
 import difflib
+import json
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -85,7 +86,13 @@ def describe_type(annotation: Any) -> str:
         return " or ".join(describe_type(choice) for choice in get_args(annotation))
     if origin is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(annotation))
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "nothing"}
+    words = {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "text",
+        types.NoneType: "nothing",
+    }
     return words.get(annotation, str(annotation))
 
 
@@ -111,3 +118,13 @@ def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str) -> C:
         problems.check(key in known, f"{where}: unknown setting {key!r}", suggest(key, known))
     problems.raise_if_any()
     return kind(**values)
+
+
+def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """Settings as TOML, a table each ("" comes first and has no heading). None, the default, is left out."""
+    lines = []
+    for table, settings in tables.items():
+        lines += [f"[{table}]"] if table else []
+        lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
+        lines.append("")
+    return "\n".join(lines)

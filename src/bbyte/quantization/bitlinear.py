@@ -34,17 +34,21 @@ class BitLinear(nn.Linear):
 
     def _quantized(self) -> Tensor:
         # Quantizing costs as much as a small matmul: do it once per update, not once per micro-batch.
-        # Tensors under inference mode carry no version, so there is nothing to key a cache with.
-        if self.weight.is_inference():
+        if self.weight.is_inference():  # such tensors carry no version to key the cache with
             return ternary_values(self.weight)
         if self._cached is None or self._cached[0] != self.weight._version:
-            with torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad():  # training may use what an evaluation cached
                 self._cached = (self.weight._version, ternary_values(self.weight))
         return self._cached[1]
 
     def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
         self._cached = None
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+
+def is_ternary(model: nn.Module) -> bool:
+    """Whether any weight of `model` is ternary."""
+    return any(isinstance(module, BitLinear) for module in model.modules())
 
 
 def set_quantized(model: nn.Module, active: bool) -> None:

@@ -18,7 +18,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Stepped:
-    """One optimizer step is done. `loss` and `bpb` are those of the batch just read, in nats and bits a byte."""
+    """One optimizer step is done. `loss` and `bpb` are of the bytes just read, in nats and bits a byte."""
 
     step: int
     steps: int

@@ -13,7 +13,9 @@ class ARConfig:
     n_layer: int = setting(4, "Transformer blocks")
     d_model: int = setting(128, "Width of the residual stream")
     n_head: int = setting(4, "Attention heads")
-    n_kv_head: int = setting(4, "Key/value heads, shared by groups of attention heads")
+    n_kv_head: int | None = setting(
+        None, "Key/value heads, shared by groups of attention heads (default: n_head)"
+    )
     d_ff: int = setting(384, "Width inside the feed-forward")
     ternary: bool = setting(True, "Ternary weights in the blocks (BitNet b1.58)")
     act_quant: bool = setting(True, "8-bit activations before each ternary matrix")
@@ -26,6 +28,8 @@ class ARConfig:
     norm_eps: float = setting(1e-5, "Epsilon of every norm", flag=False)
 
     def __post_init__(self) -> None:
+        if self.n_kv_head is None:
+            object.__setattr__(self, "n_kv_head", self.n_head)
         if self.sub_norm is None:
             object.__setattr__(self, "sub_norm", self.ternary)
         problems = Problems()
@@ -38,6 +42,11 @@ class ARConfig:
         problems.raise_if_any()
         self._check_heads(problems)
         problems.raise_if_any()
+
+    @property
+    def kv_heads(self) -> int:
+        """Key/value heads, as a number."""
+        return self.n_kv_head or self.n_head
 
     def _check_heads(self, problems: Problems) -> None:
         divides = problems.check(
@@ -54,9 +63,9 @@ class ARConfig:
             )
         fitting = [n for n in range(1, self.n_head + 1) if self.n_head % n == 0]
         problems.check(
-            self.n_head % self.n_kv_head == 0,
+            self.n_head % self.kv_heads == 0,
             f"n_head {self.n_head} is not divisible by n_kv_head {self.n_kv_head}",
-            f"try --n-kv-head {min(fitting, key=lambda n: abs(n - self.n_kv_head))}",
+            f"try --n-kv-head {min(fitting, key=lambda n: abs(n - self.kv_heads))}",
         )
 
 

@@ -26,7 +26,7 @@ class Block(nn.Module):
         sub_norm, eps = bool(config.sub_norm), config.norm_eps
         self.input_layernorm = RMSNorm(config.d_model, eps)
         self.self_attn = Attention(
-            config.d_model, config.n_head, config.n_kv_head, linear,
+            config.d_model, config.n_head, config.kv_heads, linear,
             qk_norm=config.qk_norm, sub_norm=sub_norm, act_quant=act_quant, eps=eps,
         )  # fmt: skip
         self.post_attention_layernorm = RMSNorm(config.d_model, eps)
@@ -79,7 +79,7 @@ class BitByteLM(nn.Module):
     def new_cache(self, lanes: int, capacity: int) -> KVCache:
         """An empty cache for `lanes` streams of up to `capacity` positions."""
         weight = self.embed_tokens.weight
-        shape = (lanes, self.config.n_kv_head, capacity, self.config.d_model // self.config.n_head)
+        shape = (lanes, self.config.kv_heads, capacity, self.config.d_model // self.config.n_head)
         return KVCache(self.config.n_layer, shape, weight)
 
     def _head(self) -> Tensor:

@@ -1,0 +1,82 @@
+"""Which checkpoint a path means, and whether its files are what they were when saved. Imports no torch."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from blake3 import blake3
+
+from bbyte.checkpoint import meta
+from bbyte.checkpoint.meta import CheckpointMeta
+from bbyte.checkpoint.tensors import DAMAGED
+from bbyte.errors import BbyteError, DataError, UsageError
+
+ROOT = Path("artifacts/checkpoints")
+STEP = "step-*"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that verified, and the newer ones that did not: (path, why)."""
+
+    path: Path
+    meta: CheckpointMeta
+    skipped: tuple[tuple[Path, str], ...] = ()
+
+
+def verify(folder: Path) -> CheckpointMeta:
+    """Compare each file's size and digest with checkpoint.json. Raises DataError naming the file."""
+    content = meta.read(folder)
+    for name, entry in content.files.items():
+        path = folder / name
+        if path.name != name or not path.is_file():
+            raise DataError(f"{path} is missing", DAMAGED)
+        if path.stat().st_size != entry.get("bytes"):
+            raise DataError(f"{path} is {path.stat().st_size} bytes long, not {entry.get('bytes')}", DAMAGED)
+        if blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() != entry.get("blake3"):
+            raise DataError(f"{path} does not match the digest in checkpoint.json", DAMAGED)
+    return content
+
+
+def find(path: Path) -> Found:
+    """The checkpoint that `path` means: itself, or the newest good one of a run folder.
+
+    Raises UsageError where there is none, DataError where each one is damaged.
+    """
+    if path.name in (meta.FILE, "model.safetensors"):
+        path = path.parent
+    if (path / meta.FILE).exists():
+        return Found(path, verify(path))
+    if not path.exists():
+        raise UsageError(
+            f"{path} does not exist", "a checkpoint is a folder such as step-0002000, or its run's folder"
+        )
+    skipped: list[tuple[Path, str]] = []
+    for step in steps(path):
+        try:
+            return Found(step, verify(step), tuple(skipped))
+        except DataError as error:
+            skipped.append((step, error.message))
+    if skipped:
+        raise DataError(f"{path}: none of its {len(skipped)} checkpoints is intact; {skipped[0][1]}", DAMAGED)
+    raise UsageError(f"{path} holds no checkpoint", "a checkpoint is a folder with a checkpoint.json")
+
+
+def steps(run: Path) -> list[Path]:
+    """The checkpoint folders of a run, newest step first, unchecked."""
+    return sorted((step for step in run.glob(STEP) if (step / meta.FILE).exists()), reverse=True)
+
+
+def runs(root: Path = ROOT) -> list[Path]:
+    """The run folders under `root` that hold a checkpoint, newest checkpoint first."""
+    found = [(steps(run)[0].stat().st_mtime, run) for run in root.glob("*") if steps(run)]
+    return [run for _, run in sorted(found, reverse=True)]
+
+
+def newest(root: Path = ROOT) -> Path:
+    """The run folder with the newest checkpoint. Raises BbyteError, saying what makes one."""
+    found = runs(root)
+    if not found:
+        raise BbyteError(
+            f"there is no checkpoint under {root} yet", "bbyte quickstart trains one in two minutes"
+        )
+    return found[0]

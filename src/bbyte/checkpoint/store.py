@@ -1,0 +1,110 @@
+"""Saving and loading checkpoints: a folder that is complete or not there."""
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from bbyte.checkpoint import meta as metadata
+from bbyte.checkpoint import tensors
+from bbyte.checkpoint.find import Found, find
+from bbyte.checkpoint.meta import CheckpointMeta
+from bbyte.models.contract import Family
+from bbyte.models.families import family
+from bbyte.quantization.bitlinear import set_quantized
+
+MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
+TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint brought to life."""
+
+    model: nn.Module
+    meta: CheckpointMeta
+    family: Family
+    found: Found
+
+
+def step_folder(run: Path, step: int) -> Path:
+    """Where a run keeps the checkpoint of `step`."""
+    return run / f"step-{step:07d}"
+
+
+def save(
+    run: Path, meta: CheckpointMeta, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor] | None
+) -> Path:
+    """Write a checkpoint into the folder of its run and return where.
+
+    Everything goes to a temporary folder first and is flushed to the disk, checkpoint.json last; only then is
+    the folder renamed. So a crash or a full disk at any moment leaves the earlier checkpoints as they were.
+    """
+    remove_temporaries(run)
+    target = step_folder(run, meta.step)
+    temporary = run / f"{TEMPORARY}{target.name}"
+    temporary.mkdir()
+    try:
+        files = {MODEL: tensors.write(temporary / MODEL, model)}
+        if optimizer is not None:
+            files[OPTIMIZER] = tensors.write(temporary / OPTIMIZER, optimizer)
+        _write_text(temporary / metadata.FILE, metadata.text(dataclasses.replace(meta, files=files)))
+        _flush_folder(temporary)
+        if target.exists():  # a damaged one that a resumed run has now replaced
+            target.rename(run / f"{TEMPORARY}old-{target.name}")
+        temporary.rename(target)
+        _flush_folder(run)
+    finally:
+        remove_temporaries(run)
+    return target
+
+
+def load(path: Path, device: str = "cpu") -> Loaded:
+    """The model of a checkpoint (its folder, or the newest good one of a run's), ready to compute.
+
+    Raises UsageError or DataError as `find`, and DataError for weights other than the config implies.
+    """
+    found = find(path)
+    kind = family(found.meta.family)
+    with torch.device("meta"):
+        model = kind.build(found.meta.model_config())
+    expected = {name: tensors.info_of(value) for name, value in model.state_dict().items()}
+    weights = tensors.load(found.path / MODEL, expected, device)
+    model.load_state_dict(weights, strict=True, assign=True)
+    set_quantized(model, found.meta.quantized)
+    return Loaded(model.eval(), found.meta, kind, found)
+
+
+def load_optimizer(
+    folder: Path, expected: Mapping[str, tensors.TensorInfo], device: str
+) -> dict[str, Tensor]:
+    """The optimizer's tensors of a checkpoint, which must be exactly those expected."""
+    return tensors.load(folder / OPTIMIZER, expected, device)
+
+
+def remove_temporaries(run: Path) -> None:
+    """Remove what interrupted saves left in the folder of a run."""
+    for leftover in run.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _write_text(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder; its renames are journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,167 @@
+"""safetensors files: our own writer, whose every write can be watched, and the gate on every load."""
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from blake3 import blake3
+
+from bbyte.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LARGEST_HEADER = 8 << 20
+NAME = re.compile(r"[A-Za-z0-9._]{1,200}")
+ITEM_SIZES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
+DAMAGED = "the file is damaged: use another checkpoint of the run, or a copy"
+_CHUNK = 16 << 20
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """What the header says of one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def write(path: Path, tensors: Mapping[str, "Tensor"]) -> dict[str, Any]:
+    """Write `tensors` to `path` and flush them to the disk; returns the file's size and BLAKE3 digest."""
+    header, position = {}, 0
+    for name, tensor in tensors.items():
+        end = position + tensor.numel() * tensor.element_size()
+        header[name] = {
+            "dtype": _dtype_name(tensor),
+            "shape": list(tensor.shape),
+            "data_offsets": [position, end],
+        }
+        position = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors start on a multiple of 8 bytes, as the format asks
+    digest = blake3()
+    with path.open("xb") as file:
+        _write(file, digest, len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            data = memoryview(_bytes_of(tensor))
+            for start in range(0, len(data), _CHUNK):
+                _write(file, digest, data[start : start + _CHUNK])
+        file.flush()
+        os.fsync(file.fileno())
+    return {"bytes": 8 + len(text) + position, "blake3": digest.hexdigest()}
+
+
+def read_header(path: Path) -> dict[str, TensorInfo]:
+    """The tensors a safetensors file says it holds, after checking that it is well formed. Reads no data.
+
+    Raises DataError for a header that is too large, not JSON, names a tensor twice or oddly, or whose tensors
+    do not fill the file exactly, one after another.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(LARGEST_HEADER, size - 8):
+            _refuse(path, "has no safetensors header")
+        raw = file.read(length)
+    try:
+        header = json.loads(raw.decode(), object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
+        _refuse(path, f"has a header that is not JSON ({error})")
+    if not isinstance(header, dict):
+        _refuse(path, "has a header that is not a JSON object")
+    header.pop("__metadata__", None)
+    infos, position = {}, 0
+    for name, entry in sorted(header.items(), key=lambda item: _start(path, item[1])):
+        info = _info(path, name, entry)
+        end = position + math.prod(info.shape) * ITEM_SIZES[info.dtype]
+        if entry["data_offsets"] != [position, end]:
+            _refuse(path, f"has a gap, an overlap or a wrong size at tensor {name!r}")
+        infos[name], position = info, end
+    if 8 + length + position != size:
+        _refuse(path, f"is {size} bytes long, its header says {8 + length + position}")
+    return infos
+
+
+def load(path: Path, expected: Mapping[str, TensorInfo], device: str = "cpu") -> "dict[str, Tensor]":
+    """The tensors of `path`, which must be exactly those `expected`: same names, types and shapes."""
+    from safetensors.torch import load_file
+
+    found = read_header(path)
+    for name in sorted(found.keys() ^ expected.keys()):
+        _refuse(path, f"{'lacks' if name in expected else 'has the unexpected'} tensor {name!r}")
+    for name, info in expected.items():
+        if found[name] != info:
+            _refuse(path, f"holds {name!r} as {found[name]}, expected {info}")
+    return load_file(path, device=device)
+
+
+def info_of(tensor: "Tensor") -> TensorInfo:
+    """What a header would say of `tensor`."""
+    return TensorInfo(_dtype_name(tensor), tuple(tensor.shape))
+
+
+def _write(file: BinaryIO, digest: Any, data: bytes | memoryview) -> None:
+    file.write(data)
+    digest.update(data)
+
+
+def _bytes_of(tensor: "Tensor") -> Any:
+    import torch
+
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+
+def _dtype_name(tensor: "Tensor") -> str:
+    import torch
+
+    names = {
+        torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+        torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+        torch.bool: "BOOL",
+    }  # fmt: skip
+    return names[tensor.dtype]
+
+
+def _start(path: Path, entry: Any) -> tuple[int, int]:
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(n) is int for n in offsets):
+        _refuse(path, "has a header entry without two offsets")
+    return offsets[0], offsets[1]
+
+
+def _info(path: Path, name: str, entry: dict[str, Any]) -> TensorInfo:
+    shape = entry.get("shape")
+    if not NAME.fullmatch(name) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        _refuse(path, f"has an odd entry {name[:80]!r}")
+    if entry["dtype"] not in ITEM_SIZES or not isinstance(shape, list) or len(shape) > 8:
+        _refuse(path, f"has an unknown type or shape for tensor {name!r}")
+    if not all(type(n) is int and 0 <= n < 1 << 48 for n in shape):
+        _refuse(path, f"has the impossible shape {shape} for tensor {name!r}")
+    return TensorInfo(entry["dtype"], tuple(shape))
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice")
+    return result
+
+
+def _refuse(path: Path, problem: str) -> NoReturn:
+    raise DataError(f"{path} {problem}", DAMAGED)

@@ -1,0 +1,137 @@
+"""Where and how a model computes: device, number type, threads. Nothing of this is architecture."""
+
+import contextlib
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Literal
+
+import psutil
+
+from bbyte.config import Problems, setting
+from bbyte.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a run computes; changing it changes speed and the last digits, never the model."""
+
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("auto", "Number type of both passes")
+    threads: int = setting(0, "CPU threads; 0 takes all cores")
+    compile: bool = setting(False, "Compile the model (torch.compile): a slower start, faster steps")
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        if problems.check_types(self):
+            problems.check(self.threads >= 0, f"threads {self.threads} is negative", "0 takes all cores")
+        problems.raise_if_any()
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What `place` found and chose: a torch device name, a number type's name, threads, and why."""
+
+    device: str
+    precision: str
+    threads: int
+    reasons: tuple[str, ...]
+
+    def autocast(self) -> "contextlib.AbstractContextManager[Any]":
+        """The context in which the forward pass runs."""
+        import torch
+
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        return torch.autocast(self.device.split(":")[0], dtype=dtype)
+
+
+def place(runtime: Runtime) -> Placement:
+    """Settle device, precision and threads, and set torch's thread count.
+
+    Raises UsageError if what was asked for is not there.
+    """
+    import torch
+
+    reasons = []
+    device = _device(runtime.device)
+    if runtime.device == "auto":
+        reasons.append(f"device {device}: {'the fastest found' if device != 'cpu' else 'no GPU found'}")
+    precision, why = _precision(runtime.precision, device)
+    if why:
+        reasons.append(f"precision {precision}: {why}")
+    threads = runtime.threads or usable_cores()
+    torch.set_num_threads(threads)
+    return Placement(device, precision, threads, tuple(reasons))
+
+
+def usable_cores() -> int:
+    """CPU cores this process may run on."""
+    if sys.platform != "win32" and hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind, _, number = asked.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+        raise UsageError(f"{asked!r} is not a device", "devices: auto, cpu, cuda, cuda:N, mps")
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and int(number or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there[kind]:
+        raise UsageError(f"device {asked} is not there", "--device auto takes the best one found")
+    return asked
+
+
+def _precision(asked: str, device: str) -> tuple[str, str]:
+    import torch
+
+    if asked == "fp16" and device == "cpu":
+        raise UsageError("fp16 needs a GPU", "--precision fp32, or bf16 where the CPU has it")
+    if asked != "auto":
+        return asked, ""
+    if device.startswith("cuda"):
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return "bf16", "this GPU computes it natively"
+        return "fp32", "this GPU has no native bf16"
+    return "fp32", "the safe choice on a CPU" if device == "cpu" else "the safe choice on this device"
+
+
+def peak_memory(device: str) -> int:
+    """Most bytes held so far: on CUDA by the allocator, elsewhere by this process."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(device))
+    info = psutil.Process().memory_info()
+    if sys.platform == "win32":
+        return int(info.peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def environment(placement: Placement) -> dict[str, Any]:
+    """Versions, hardware and threads a result depends on, as recorded in env.json and checkpoints."""
+    names = ("bbyte", "torch", "numpy", "safetensors")
+    return {
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in names}},
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": usable_cores(),
+        "device": placement.device,
+        "precision": placement.precision,
+        "threads": placement.threads,
+        "world_size": 1,
+    }

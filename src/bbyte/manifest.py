@@ -1,0 +1,90 @@
+"""JSON files that describe other files and carry their own digest: checkpoint.json and corpus.json.
+
+A manifest is trusted only after its gate: bounded size and depth, no duplicate keys, no NaN, the format and
+version this program knows, exactly the keys expected, and a digest that matches.
+"""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NoReturn
+
+from blake3 import blake3
+
+from bbyte.errors import DataError
+
+LARGEST = 1 << 20
+DEEPEST = 32
+DIGEST = "digest"
+
+
+def write_text(content: dict[str, Any]) -> str:
+    """The manifest's text: `content` with its own digest as the last key."""
+    return json.dumps({**content, DIGEST: _digest(content)}, indent=1, allow_nan=False) + "\n"
+
+
+def read(path: Path, *, format: str, version: int, keys: Collection[str]) -> dict[str, Any]:
+    """The content of the manifest at `path`, without its digest.
+
+    Raises DataError, naming the file, for anything but a well-formed manifest of this format and version with
+    exactly `keys` (besides "format" and "version").
+    """
+    content = _parse(path)
+    if content.get("format") != format:
+        _refuse(path, f"is not a {format}", "is this the right file?")
+    if content.get("version") != version:
+        found = content.get("version")
+        _refuse(
+            path, f"has version {found!r}; this bbyte knows version {version}", "a newer bbyte may read it"
+        )
+    expected = {*keys, "format", "version", DIGEST}
+    for key in sorted(expected ^ content.keys()):
+        _refuse(path, f"{'lacks' if key in expected else 'has the unknown'} key {key!r}", DAMAGED)
+    digest = content.pop(DIGEST)
+    if digest != _digest(content):
+        _refuse(path, "does not match its own digest", DAMAGED)
+    return content
+
+
+DAMAGED = "the file is damaged or was edited by hand: restore it from a copy"
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            _refuse(path, f"is larger than {LARGEST} bytes", DAMAGED)
+        content = json.loads(raw.decode(), object_pairs_hook=_distinct, parse_constant=_no_constant)
+    except FileNotFoundError:
+        _refuse(path, "is missing", "is this the right folder?")
+    except (ValueError, RecursionError) as error:
+        _refuse(path, f"is not valid JSON ({error})", DAMAGED)
+    if not isinstance(content, dict) or _depth(content) > DEEPEST:
+        _refuse(path, f"is not a JSON object of at most {DEEPEST} levels", DAMAGED)
+    return content
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice")
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _depth(value: Any) -> int:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, children), default=0)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return blake3(canonical.encode()).hexdigest()
+
+
+def _refuse(path: Path, problem: str, hint: str) -> NoReturn:
+    raise DataError(f"{path} {problem}", hint)

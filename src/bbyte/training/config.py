@@ -1,0 +1,64 @@
+"""How a model is trained: every setting of a run that is neither architecture nor hardware."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bbyte.config import Problems, setting
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training run. None means chosen when the run starts, said aloud, and recorded."""
+
+    steps: int | None = setting(None, "Optimizer steps (default: what takes about ten minutes here)")
+    batch_size: int | None = setting(None, "Windows read at once (default: by device and window)")
+    grad_accum: int = setting(1, "Batches added up for one optimizer step")
+    seq_len: int | None = setting(None, "Fixed window in bytes (default: on a GPU the curriculum)")
+    seq_len_cap: int | None = setting(None, "Longest window of the curriculum 2048, 4096, 8192")
+    optimizer: Literal["auto", "adamw", "muon"] = setting("auto", "auto takes muon")
+    lr: float | None = setting(None, "Learning rate of AdamW (default: 3e-3 beside Muon, else by size)")
+    matrix_lr: float = setting(0.02, "Learning rate of Muon, which updates the matrices of the blocks")
+    weight_decay: float = setting(0.1, "Weight decay of AdamW's matrices; Muon's own is 0")
+    schedule: Literal["wsd", "cosine"] = setting(
+        "wsd", "Warm-up, constant, linear cool-down; or cosine to 10 %"
+    )
+    warmup_steps: int | None = setting(None, "Steps of the linear warm-up (default: 2 % of all, at most 500)")
+    cooldown: float = setting(0.5, "Part of the steps in the cool-down of wsd")
+    clip: float = setting(1.0, "Largest norm of the gradient")
+    full_precision_start: float = setting(0.2, "Part of the steps before ternary weights set in")
+    seed: int = setting(0, "Decides initial weights and the order of the data")
+    log_every: int = setting(10, "Steps between lines of the log")
+    eval_every: int | None = setting(
+        None, "Steps between validations (default: a tenth of all; 0: at the end)"
+    )
+    val_fraction: float = setting(0.01, "Part held out at the corpus' end, where pack held nothing out")
+    eval_bytes: int = setting(262144, "Validation bytes scored each time")
+    save_every: int | None = setting(
+        None, "Steps between checkpoints (default: a tenth of all; 0: at the end)"
+    )
+    keep: int = setting(3, "Newest checkpoints kept; 0 keeps all")
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        if problems.check_types(self):
+            self._check_ranges(problems)
+        problems.raise_if_any()
+
+    def _check_ranges(self, problems: Problems) -> None:
+        at_least = {
+            "steps": 1, "batch_size": 1, "grad_accum": 1, "seq_len": 1, "seq_len_cap": 1, "warmup_steps": 0,
+            "log_every": 1, "eval_every": 0, "eval_bytes": 1, "save_every": 0, "keep": 0, "lr": 0,
+            "matrix_lr": 0, "weight_decay": 0, "seed": 0,
+        }  # fmt: skip
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            problems.check(value is None or value >= least, f"{name} {value} is less than {least}")
+        for name in ("cooldown", "full_precision_start", "val_fraction"):
+            value = getattr(self, name)
+            problems.check(0 <= value <= 1, f"{name} {value} is not a part, from 0 to 1")
+        problems.check(self.clip > 0, f"clip {self.clip} is not above 0", "--clip 1.0 is usual")
+        problems.check(
+            self.seq_len is None or self.seq_len_cap is None,
+            "seq_len fixes the window and seq_len_cap caps the curriculum: only one can be given",
+            "leave one of --seq-len and --seq-len-cap out",
+        )

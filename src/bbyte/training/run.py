@@ -1,0 +1,88 @@
+"""A run's folder: its settings, its log, its lock, its checkpoints. A run writes nowhere else."""
+
+import json
+import os
+import platform
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bbyte.errors import BbyteError, UsageError
+
+CONFIG, ENVIRONMENT, METRICS = "config.toml", "env.json", "metrics.jsonl"
+LOCK, HOLDER = ".lock", ".lock-holder"
+
+
+class Run:
+    """The folder of one training run, locked by this process until it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = FileLock(folder / LOCK)
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise BbyteError(
+                f"another process is training in {folder} ({self._holder()})",
+                "wait for it, or start another run",
+            ) from None
+        (folder / HOLDER).write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+
+    def _holder(self) -> str:
+        try:
+            return (self.folder / HOLDER).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return "it has just started"
+
+    @classmethod
+    def create(cls, folder: Path, *, overwrite: bool = False) -> "Run":
+        """Make the folder of a new run. Raises UsageError if it exists, unless `overwrite`.
+
+        Overwriting forgets the log of the old run; its checkpoints go as new ones are saved over them.
+        """
+        if folder.exists() and any(folder.iterdir()) and not overwrite:
+            raise UsageError(
+                f"{folder} exists already",
+                f"--resume {folder} goes on with it; --allow-overwrite starts anew in it",
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        run = cls(folder)
+        (folder / METRICS).unlink(missing_ok=True)
+        return run
+
+    def record(self, config: str, environment: dict[str, Any]) -> None:
+        """Write config.toml and env.json."""
+        (self.folder / CONFIG).write_text(config, encoding="utf-8")
+        (self.folder / ENVIRONMENT).write_text(json.dumps(environment, indent=1) + "\n", encoding="utf-8")
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Append a row to metrics.jsonl."""
+        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl; a last line cut short by a crash is left out."""
+        path = self.folder / METRICS
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def cut(self, step: int) -> None:
+        """Forget the rows after `step`: a resumed run writes them again."""
+        kept = [json.dumps(row) + "\n" for row in self.rows() if row["step"] <= step]
+        temporary = self.folder / f".tmp-{METRICS}"
+        temporary.write_text("".join(kept), encoding="utf-8")
+        temporary.replace(self.folder / METRICS)
+
+    def close(self) -> None:
+        """Let other processes use the folder."""
+        (self.folder / HOLDER).unlink(missing_ok=True)
+        self._lock.release()
+
+
+def new_folder(root: Path, name: str) -> Path:
+    """A folder under `root` that no run uses yet: <date>-<time>-<name>, numbered where two start at once."""
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name}"
+    candidates = (root / (stem if n == 0 else f"{stem}-{n}") for n in range(1000))
+    return next(folder for folder in candidates if not folder.exists())
