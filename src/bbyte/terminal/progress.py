@@ -17,6 +17,8 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from bbyte.terminal.training_words import scaled
+
 
 class Bar:
     """A bar on a terminal."""
@@ -57,12 +59,3 @@ class _Rate(ProgressColumn):
         if speed is None:
             return Text("")
         return Text(f"{scaled(speed)}{self._unit}/s", style="cyan")
-
-
-def scaled(amount: float) -> str:
-    """A figure with three digits and k, M, G or T: "12.3 k"."""
-    for prefix in ("", "k", "M", "G"):
-        if amount < 999.5:
-            return f"{amount:.3g} {prefix}" if amount < 99.95 else f"{amount:.0f} {prefix}"
-        amount /= 1000
-    return f"{amount:.3g} T"
