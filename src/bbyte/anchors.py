@@ -43,13 +43,7 @@ def anchors(data: Buffer, primer: Buffer | None = None) -> list[Anchor]:
     Only the last 16 MiB of `primer` are used. Needs up to 1.4 GB of memory beside the data. Raises DataError
     for empty data, UsageError for more than 256 MiB.
     """
-    if not len(data):
-        raise DataError("there is nothing to compress: the data is empty", "give at least one byte")
-    if len(data) > MAX_BYTES:
-        raise UsageError(
-            f"{len(data):,} bytes are too many for the anchors, which hold them in memory",
-            f"score at most {MAX_BYTES:,} bytes, or leave the anchors out",
-        )
+    check_size(len(data))
     found = [
         _anchor("order-0", data, order0_bits),
         _anchor("gzip -9", data, lambda b: 8 * gzip_size(b)),
@@ -61,6 +55,17 @@ def anchors(data: Buffer, primer: Buffer | None = None) -> list[Anchor]:
         found.append(_anchor("xz -9e", data, lambda b: 8 * _added(xz_size, before, b), primed=True))
         found.append(_anchor("PPMd o16", data, lambda b: 8 * _added(ppmd_size, before, b), primed=True))
     return found
+
+
+def check_size(size: int) -> None:
+    """Raise what `anchors` raises for data of this many bytes, before any time is spent."""
+    if not size:
+        raise DataError("there is nothing to compress: the data is empty", "give at least one byte")
+    if size > MAX_BYTES:
+        raise UsageError(
+            f"{size:,} bytes are too many for the anchors, which hold them in memory",
+            f"score at most {MAX_BYTES:,} bytes, or leave the anchors out",
+        )
 
 
 def order0_bits(data: Buffer) -> float:

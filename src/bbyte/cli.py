@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
+from bbyte.commands import eval_bpb, generate
 from bbyte.terminal.boundary import guarded
-from bbyte.terminal.flags import new_group
+from bbyte.terminal.flags import new_group, register
 
 EXAMPLES = (
     "bbyte quickstart",
@@ -23,6 +24,11 @@ EXAMPLES = (
 
 app = new_group(
     "Language models that read and write raw bytes: pack, train, score, generate. No tokenizer.", EXAMPLES
+)
+
+register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
+register(
+    app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
 )
 
 

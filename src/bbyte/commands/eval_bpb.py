@@ -1,0 +1,233 @@
+"""`bbyte eval-bpb`: honest bits per byte of checkpoints, and of classical compressors on the same bytes."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bbyte.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from bbyte.anchors import Anchor
+    from bbyte.checkpoint.find import Found
+    from bbyte.data.corpus import ByteCorpus
+    from bbyte.device import Placement
+    from bbyte.evaluation import ByteSource, Score
+
+EXAMPLES = (
+    "bbyte eval-bpb --data book.txt --anchors",
+    "bbyte eval-bpb artifacts/checkpoints/my-run --all-steps --data book.txt",
+    "bbyte eval-bpb step-0001000 step-0002000 --data artifacts/datasets/tales --stride 64 --json",
+)
+POSITIONS_AT_ONCE = 16384
+
+
+def eval_bpb(
+    screen: Screen,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="CKPT", help="Checkpoints, or folders of runs, whose newest is taken."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="File or corpus to score; of a corpus the held-out part, if it has one."),
+    ] = None,
+    context: Annotated[
+        int | None, typer.Option(min=1, help="Bytes a window holds (default: as many as were trained on).")
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(min=1, help="Bytes from window to window (default: half the context).")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Windows computed at once.")] = None,
+    max_bytes: Annotated[int | None, typer.Option(min=1, help="Score only the first so many bytes.")] = None,
+    all_steps: Annotated[
+        bool, typer.Option("--all-steps", help="Score every checkpoint of a run, not only its newest.")
+    ] = False,
+    anchors: Annotated[
+        bool, typer.Option("--anchors", help="Also show order-0, gzip, xz and PPMd on the same bytes.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
+) -> None:
+    """Score data in bits per byte: every byte counted once, with the context and stride printed."""
+    from bbyte import anchors as classical
+    from bbyte.config import from_dict
+    from bbyte.device import Runtime, place
+
+    found = _find(screen, checkpoints, all_steps)
+    source, label = _source(screen, data, found, max_bytes)
+    if anchors:
+        classical.check_size(source.size)
+    wanted = {"device": device, "precision": precision, "threads": threads}
+    placement = place(from_dict(Runtime, wanted, where="settings"))
+    screen.say(f"scoring {label} on {placement.device} in {placement.precision}")
+    scores = [_score(screen, one, source, context, stride, batch_size, placement) for one in found]
+    compared: list[Anchor] = []
+    primer, primed_with = _primer(screen, found[0]) if anchors else (None, "")
+    if anchors:
+        screen.say("compressing the same bytes with gzip, xz and PPMd")
+        compared = classical.anchors(source.read(0, source.size).tobytes(), primer)
+    if screen.json:
+        rows = [_row(one, score) for one, score in zip(found, scores, strict=True)]
+        described = {"path": label, "bytes": source.size, "blake3": scores[0].digest}
+        screen.emit_json(
+            {
+                "data": described,
+                "device": placement.device,
+                "precision": placement.precision,
+                "scores": rows,
+                "anchors": [asdict(anchor) for anchor in compared],
+                "primed_with": primed_with or None,
+            }
+        )
+        return
+    _show_scores(screen, label, placement, found, scores)
+    if anchors:
+        _show_anchors(screen, compared, primed_with)
+
+
+def _find(screen: Screen, paths: list[Path] | None, all_steps: bool) -> "list[Found]":
+    """The checkpoints asked for, or the newest one."""
+    from bbyte.checkpoint.find import find, newest, steps
+
+    if not paths:
+        paths = [newest()]
+        screen.say(f"taking the newest run, {paths[0]}")
+    if all_steps:
+        paths = [step for path in paths for step in sorted(steps(path)) or [path]]
+    found = [find(path) for path in paths]
+    for one in found:
+        for skipped, why in one.skipped:
+            screen.warn(f"skipped {skipped.name}: {why}")
+    return found
+
+
+def _source(
+    screen: Screen, data: Path | None, found: "list[Found]", max_bytes: int | None
+) -> "tuple[ByteSource, str]":
+    """The bytes to score, and what to call them."""
+    from bbyte.data.corpus import ByteCorpus
+    from bbyte.starter import default_corpus
+    from bbyte.training.validation import Slice
+
+    if data is None:
+        data, sentence = default_corpus()
+        screen.say(sentence)
+    corpus = ByteCorpus.open(data)
+    source, part = _held_out(screen, corpus, found)
+    if max_bytes is not None and max_bytes < source.size:
+        source, part = Slice(source, 0, max_bytes), f"the beginning of {part}"
+    return source, f"{part}{data}"
+
+
+def _held_out(screen: Screen, corpus: "ByteCorpus", found: "list[Found]") -> "tuple[ByteSource, str]":
+    """What was not trained on: what pack held out of a corpus, else what training held out, else all."""
+    from bbyte.training.validation import Slice
+
+    if corpus.validation is not None:
+        return corpus.validation, "the held-out part of "
+    trained = [one.meta.corpus for one in found if one.meta.corpus.get("fingerprint") == corpus.fingerprint]
+    if not trained:
+        return corpus, ""
+    start = max(int(entry.get("train_size", corpus.size)) for entry in trained)
+    if start < corpus.size:
+        return Slice(corpus, start, corpus.size - start), "the end, not trained on, of "
+    screen.warn(f"{corpus.path} was trained on: this does not say how the model does on new text")
+    return corpus, ""
+
+
+def _score(
+    screen: Screen,
+    found: "Found",
+    source: "ByteSource",
+    context: int | None,
+    stride: int | None,
+    batch_size: int | None,
+    placement: "Placement",
+) -> "Score":
+    from bbyte.checkpoint import store
+    from bbyte.evaluation import bits_per_byte, objective_measure
+
+    longest = found.meta.context
+    if context is not None and context > longest:
+        screen.warn(
+            f"{found.path.name} was trained on windows of {longest} bytes, so the context is {longest}"
+        )
+    length = min(context or longest, longest)
+    loaded = store.load(found.path, placement.device)
+    objective = loaded.family.objective(loaded.model, loaded.family.objective_config()).to(placement.device)
+    with screen.progress(found.path.name, source.size) as bar, placement.autocast():
+        return bits_per_byte(
+            objective_measure(objective, placement.device),
+            source,
+            context=length,
+            stride=stride or max(1, length // 2),
+            batch_size=batch_size or max(1, min(64, POSITIONS_AT_ONCE // length)),
+            is_bound=bool(objective.is_bound),
+            on_progress=bar.update,
+        )
+
+
+def _primer(screen: Screen, found: "Found") -> tuple[bytes | None, str]:
+    """The end of the text the model was trained on, and what to call it; nothing where it is gone."""
+    from bbyte.anchors import PRIMER_BYTES
+    from bbyte.data.corpus import ByteCorpus
+    from bbyte.errors import BbyteError
+
+    entry = found.meta.corpus
+    path = Path(entry.get("path", ""))
+    try:
+        corpus = ByteCorpus.open(path)
+    except BbyteError:
+        corpus = None
+    if corpus is None or corpus.fingerprint != entry.get("fingerprint"):
+        screen.warn(f"the corpus {path} the model was trained on is gone, so the compressors are not primed")
+        return None, ""
+    stop = min(int(entry.get("train_size", corpus.size)), corpus.size)
+    start = max(0, stop - PRIMER_BYTES)
+    return corpus.read(start, stop).tobytes(), f"the last {stop - start:,} training bytes of {path}"
+
+
+def _row(found: "Found", score: "Score") -> dict[str, Any]:
+    return {
+        "checkpoint": str(found.path),
+        "family": found.meta.family,
+        "step": found.meta.step,
+        "bits_per_byte": score.bits_per_byte,
+        "bytes_per_second": score.bytes_per_second,
+        **asdict(score),
+    }
+
+
+def _show_scores(
+    screen: Screen, label: str, placement: "Placement", found: "list[Found]", scores: "list[Score]"
+) -> None:
+    rows = [
+        (
+            f"{one.path.parent.name}/{one.path.name}",
+            one.meta.step,
+            score.context,
+            score.stride,
+            f"{'<= ' if score.is_bound else ''}{score.bits_per_byte:.4f}",
+            f"{score.bytes_per_second:,.0f}",
+        )
+        for one, score in zip(found, scores, strict=True)
+    ]
+    title = f"{label}: {scores[0].bytes:,} bytes, {placement.precision} on {placement.device}"
+    screen.table(title, ("checkpoint", "step", "context", "stride", "bits per byte", "bytes/s"), rows)
+    screen.print(f"blake3 of the bytes scored: {scores[0].digest}")
+
+
+def _show_anchors(screen: Screen, anchors: "list[Anchor]", primed_with: str) -> None:
+    primed = {anchor.name: f"{anchor.bits_per_byte:.4f}" for anchor in anchors if anchor.primed}
+    alone = {anchor.name: f"{anchor.bits_per_byte:.4f}" for anchor in anchors if not anchor.primed}
+    title = "classical compressors on the same bytes"
+    columns = ["compressor", "bits per byte"]
+    rows = [[name, figure] for name, figure in alone.items()]
+    if primed:
+        title += f"; primed: after {primed_with}"
+        columns.append("primed")
+        rows = [[*row, primed.get(row[0], "")] for row in rows]
+    screen.table(title, columns, rows)

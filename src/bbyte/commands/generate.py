@@ -1,0 +1,137 @@
+"""`bbyte generate`: a model writes on from a prompt."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bbyte.errors import UsageError
+from bbyte.generation.sampling import Sampling
+from bbyte.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from bbyte.checkpoint.store import Loaded
+    from bbyte.generation.metrics import GenerationMetrics
+    from bbyte.models.contract import Predictor
+
+EXAMPLES = (
+    'bbyte generate --prompt "Once upon a time"',
+    "bbyte generate --prompt-file start.txt --max-new-tokens 1000 --temperature 0.7 > story.txt",
+    "head -c 200 book.txt | bbyte generate --prompt - --top-p 0.95 --seed 7 --metrics",
+)
+CONFIGS = {"sampling": Sampling}
+
+
+def generate(
+    screen: Screen,
+    ckpt: Annotated[
+        Path | None, typer.Option(help="Checkpoint, or folder of a run (default: the newest).")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="Text to go on from; - reads it from stdin.")] = None,
+    prompt_file: Annotated[Path | None, typer.Option(help="File with the bytes to go on from.")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=0, help="How many bytes to write.")] = 300,
+    echo: Annotated[bool, typer.Option(help="Show the prompt before its continuation.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Say at the end how fast and how surprising the text was.")
+    ] = False,
+    metrics_json: Annotated[Path | None, typer.Option(help="Write these figures to a JSON file.")] = None,
+    *,
+    sampling: dict[str, Any],
+) -> None:
+    """Write on from a prompt, byte by byte; the same seed gives the same text."""
+    from bbyte.generation.metrics import Meter
+    from bbyte.generation.stream import generate as stream
+
+    settings = Sampling(**sampling)
+    text = _read_prompt(prompt, prompt_file)
+    loaded = _load(screen, ckpt, device)
+    predictor = _predictor(loaded)
+    meter = Meter(predictor) if metrics or metrics_json is not None or screen.json else None
+    steps = stream(meter or predictor, text, max_new_tokens, settings)
+    if screen.json:
+        written = b"".join(step.tobytes() for step in steps)
+    else:
+        written = _show(screen, text if echo else b"", steps)
+    figures = meter.metrics() if meter is not None else None
+    if figures is not None and metrics_json is not None:
+        metrics_json.write_text(json.dumps(figures.to_dict(), indent=1) + "\n", encoding="utf-8")
+    if figures is not None and metrics:
+        _say(screen, figures)
+    if figures is not None and screen.json:
+        screen.emit_json(
+            {
+                "checkpoint": str(loaded.found.path),
+                "prompt": text.decode("utf-8", "replace"),
+                "text": written.decode("utf-8", "replace"),
+                "bytes": list(written),
+                "metrics": figures.to_dict(),
+            }
+        )
+
+
+def _read_prompt(prompt: str | None, file: Path | None) -> bytes:
+    if prompt is not None and file is not None:
+        raise UsageError("a prompt is given twice", "leave --prompt or --prompt-file out")
+    if file is not None:
+        return file.read_bytes()
+    if prompt == "-":
+        return sys.stdin.buffer.read()
+    return os.fsencode(prompt or "")  # the bytes as they were typed, valid UTF-8 or not
+
+
+def _load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
+    from bbyte.checkpoint import store
+    from bbyte.checkpoint.find import newest
+    from bbyte.device import Runtime, place
+
+    path = newest() if ckpt is None else ckpt
+    placement = place(Runtime(device=device))
+    loaded = store.load(path, placement.device)
+    for skipped, why in loaded.found.skipped:
+        screen.warn(f"skipped {skipped.name}: {why}")
+    if ckpt is None:
+        screen.say(f"taking the newest checkpoint, {loaded.found.path}")
+    return loaded
+
+
+def _predictor(loaded: "Loaded") -> "Predictor":
+    if loaded.family.predictor is None:
+        raise UsageError(
+            f"{loaded.found.path} is a {loaded.family.name} model, which does not write on from a prompt",
+            "bbyte infill fills holes in a text with it",
+        )
+    return loaded.family.predictor(loaded.model, loaded.meta.context, 1)
+
+
+def _show(screen: Screen, prompt: bytes, steps: Any) -> bytes:
+    """Everything as it arrives, in whole characters; returns what was generated."""
+    from bbyte.generation.characters import WholeCharacters
+
+    characters = WholeCharacters()
+    written = bytearray()
+    screen.write_bytes(characters.push(prompt))
+    for step in steps:
+        data = step.tobytes()
+        written += data
+        whole = characters.push(data)
+        if whole:
+            screen.write_bytes(whole)
+    screen.write_bytes(characters.flush())
+    if sys.stdout.isatty():
+        screen.print("")  # in a pipe only the text itself
+    return bytes(written)
+
+
+def _say(screen: Screen, figures: "GenerationMetrics") -> None:
+    screen.say(
+        f"{figures.bytes} bytes in {figures.seconds:.2f} s, {figures.bytes_per_second:,.0f} bytes/s, "
+        f"the first after {figures.first_byte_seconds:.3f} s"
+    )
+    screen.say(
+        f"bits per byte of the text at temperature 1: surprisal {figures.surprisal:.3f}, "
+        f"entropy {figures.entropy:.3f}"
+    )
