@@ -25,7 +25,7 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/lint-imports
 
 completions: $(VENV)/.installed-dev
-	$(RUN) bbyte.terminal.completions completions
+	$(VENV)/bin/python completions/generate.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bbyte.commands import eval_bpb, generate
-from bbyte.terminal.boundary import guarded
+from bbyte.terminal.boundary import run
 from bbyte.terminal.flags import new_group, register
 
 EXAMPLES = (
@@ -34,14 +34,7 @@ register(
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run bbyte with the given words (those of the command line by default); returns the exit code."""
-    words = list(sys.argv[1:] if args is None else args)
-
-    def run() -> None:
-        command = typer.main.get_command(app)
-        with command.make_context("bbyte", words) as context:
-            command.invoke(context)
-
-    return guarded(run, as_json="--json" in words)
+    return run(app, "bbyte", sys.argv[1:] if args is None else args)
 
 
 def _print_version(wanted: bool) -> None:

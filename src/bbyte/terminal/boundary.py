@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import typer
 
@@ -21,15 +22,25 @@ _PARSER_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 _INTERRUPTED, _PIPE_CLOSED, _TERMINATED = 130, 141, 143
 
 
-def guarded(run: Callable[[], None], *, as_json: bool = False) -> int:
-    """Run it and return the exit code, with every error told in words.
+def run(app: typer.Typer, name: str, words: Sequence[str]) -> int:
+    """Run the program `name` with the words of a command line; returns the exit code, every error told in words.
 
-    `as_json` also writes an error to stdout as one JSON document.
+    With --json among the words an error is also written to stdout, as one JSON document.
     """
     _tolerate_narrow_encodings()
-    _clean_up_on_termination()
+    previous = _clean_up_on_termination()
     try:
-        run()
+        return _exit_code(app, name, words)
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _exit_code(app: typer.Typer, name: str, words: Sequence[str]) -> int:
+    try:
+        command = typer.main.get_command(app)
+        with command.make_context(name, list(words)) as context:
+            command.invoke(context)
         sys.stdout.flush()
         return 0
     except SystemExit as request:
@@ -46,13 +57,11 @@ def guarded(run: Callable[[], None], *, as_json: bool = False) -> int:
         known = in_words(error)
         if known is None:
             traceback.print_exc()
-            sys.stderr.write("error: this is a mistake in bbyte; please report it with the lines above\n")
             known = BbyteError(
-                f"{type(error).__name__}: {error}", "this is a mistake in bbyte; please report it"
+                f"bbyte made a mistake: {type(error).__name__}", "please report it with the lines above"
             )
-        else:
-            _tell(known)
-        if as_json:
+        _tell(known)
+        if "--json" in words:
             _tell_program(known)
         return known.exit_code
 
@@ -101,14 +110,15 @@ def _tolerate_narrow_encodings() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def _clean_up_on_termination() -> None:
+def _clean_up_on_termination() -> Any:
     """Let SIGTERM unwind the stack, so that temporaries are removed; without this Python just dies."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         sys.exit(_TERMINATED)
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, leave)
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.signal(signal.SIGTERM, leave)
 
 
 def _stop_writing() -> None:
