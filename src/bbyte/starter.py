@@ -78,7 +78,8 @@ def pack_documentation(out_dir: Path) -> ByteCorpus:
 def default_corpus(root: Path = DATASETS) -> tuple[Path, str]:
     """The corpus to take when none was named, and one sentence that says which.
 
-    It is the one packed last under `root`, else Python's documentation, packed on the spot. Raises BbyteError as `documentation` does.
+    It is the one packed last under `root`, else Python's documentation, packed on the spot. Raises BbyteError
+    as `documentation` does.
     """
     newest = newest_corpus(root)
     if newest is not None:

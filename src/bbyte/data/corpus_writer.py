@@ -37,7 +37,7 @@ class CorpusWriter:
         replace: bool = False,
     ) -> None:
         self.target, self.separator, self.val_fraction = target, separator, val_fraction
-        self.meta: CorpusMeta | None = None
+        self.meta: CorpusMeta
         self.val_meta: CorpusMeta | None = None
         self._replace, self._shard_bytes = replace, shard_bytes
         self._split = Split(val_fraction)

@@ -28,7 +28,7 @@ def new_corpus_folder(target: Path, *, replace: bool) -> Iterator[Path]:
     try:
         _recover(target)
         _remove_stale(target)
-        folder = target.with_name(partial_prefix(target) + secrets.token_hex(4))
+        folder = target.with_name(_partial_prefix(target) + secrets.token_hex(4))
         folder.mkdir()
         lock = FileLock(folder / _LOCK)
         lock.acquire()
@@ -75,9 +75,11 @@ def check_target(target: Path, *, replace: bool) -> None:
         )
 
 
-def partial_prefix(target: Path) -> str:
-    """How the hidden folders begin that become `target`."""
-    return f".{target.name}.partial-"
+def is_staging_name(path: Path, target: Path) -> bool:
+    """Whether `path` is one of the hidden folders beside `target` that are used while it is written."""
+    return path.parent == target.parent and path.name.startswith(
+        (_partial_prefix(target), _previous(target).name)
+    )
 
 
 def sync_folder(folder: Path) -> None:
@@ -115,7 +117,7 @@ def _make_parents(target: Path) -> list[Path]:
 
 
 def _remove_stale(target: Path) -> None:
-    for folder in target.parent.glob(f"{_escaped(partial_prefix(target))}*"):
+    for folder in target.parent.glob(f"{_escaped(_partial_prefix(target))}*"):
         if not folder.is_dir() or folder.is_symlink():
             continue
         lock = FileLock(folder / _LOCK)
@@ -149,6 +151,10 @@ def _recover(target: Path) -> None:
             shutil.rmtree(previous, ignore_errors=True)
         else:
             previous.rename(target)
+
+
+def _partial_prefix(target: Path) -> str:
+    return f".{target.name}.partial-"
 
 
 def _previous(target: Path) -> Path:
