@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bbyte.commands import eval_bpb, generate
+from bbyte.commands import eval_bpb, generate, pack, shard_tinystories
 from bbyte.terminal.boundary import run
 from bbyte.terminal.flags import new_group, register
 
@@ -26,6 +26,14 @@ app = new_group(
     "Language models that read and write raw bytes: pack, train, score, generate. No tokenizer.", EXAMPLES
 )
 
+register(app, "pack", pack.pack, panel="Data", examples=pack.EXAMPLES)
+register(
+    app,
+    "shard-tinystories",
+    shard_tinystories.shard_tinystories,
+    panel="Data",
+    examples=shard_tinystories.EXAMPLES,
+)
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS

@@ -55,14 +55,14 @@ class Skipped:
 def find_documents(
     inputs: Sequence[str], *, extensions: Sequence[str] = (), output: Path | None = None
 ) -> Iterator[Document | Skipped]:
-    """What the inputs hold: in the order given, folders with all below them sorted by path.
+    """What the inputs hold, sorted by path: files, all there is below folders, and standard input last.
 
     inputs: paths, or "-" for standard input. extensions: which members of folders to take, such as ".txt"; a
     compressed suffix is looked through, so .txt.gz is taken as well. output: the folder that is being
     written, which is left out where it lies inside an input. A file reached twice is read once. Links inside
     folders are not followed, special files not opened. Raises UsageError for inputs that cannot be read.
     """
-    roots = [_Root(given) for given in dict.fromkeys(inputs)]
+    roots = sorted((_Root(given) for given in set(inputs)), key=lambda root: (root.is_stdin, root.parts))
     for root in roots:
         root.check(output.resolve() if output is not None else None)
     return _walk_all(roots, _endings(extensions), output.resolve() if output is not None else None)
@@ -74,6 +74,7 @@ class _Root:
     def __init__(self, given: str) -> None:
         self.given = given
         self.path = Path(given)
+        self.parts = tuple(map(os.fsencode, self.path.parts))
         self.is_stdin = given == STDIN
         self.real = Path() if self.is_stdin else self.path.resolve()
 
@@ -97,7 +98,7 @@ def _walk_all(
         if root.is_stdin:
             yield Document("stdin", None, 0)
         elif any(root.real.is_relative_to(before) for before in done):
-            yield Skipped(root.path, "it is part of an input before it")
+            yield Skipped(root.path, "it is part of another input")
         elif root.real in named:
             done.add(root.real)
             yield Document(root.path.name, root.path, root.real.stat().st_size)

@@ -1,0 +1,129 @@
+"""`bbyte pack`: any files into one corpus."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bbyte.errors import UsageError
+from bbyte.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from bbyte.data.meta import CorpusMeta
+    from bbyte.data.sources import Skipped
+
+EXAMPLES = (
+    "bbyte pack --inputs texts/ --out-dir artifacts/datasets/texts",
+    "bbyte pack --inputs wiki.gz notes/ --exts .txt,.md --val-fraction 0.05 --out-dir artifacts/datasets/mix",
+    "xzcat dump.xz | bbyte pack - --out-dir artifacts/datasets/dump",
+)
+
+Separator = int | Literal["none"]
+
+_GB = 1 << 30
+_WARNINGS = 5
+
+
+def pack(
+    screen: Screen,
+    out_dir: Annotated[Path, typer.Option(help="Folder of the new corpus.")],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Files and folders to pack; - is standard input."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The same: --inputs a b c, or --inputs a --inputs b. .gz .bz2 .xz .zst are unpacked."
+        ),
+    ] = None,
+    exts: Annotated[
+        list[str] | None,
+        typer.Option(help="Take only these from folders: .txt,.md (looking through .gz and the like)."),
+    ] = None,
+    shard_size_gb: Annotated[float, typer.Option(help="Size of a shard, 1 GB = 1024³ bytes.")] = 2.0,
+    sep_byte: Annotated[
+        Separator, typer.Option(metavar="BYTE|none", help="The byte after each document, or none.")
+    ] = 0,
+    val_fraction: Annotated[
+        float, typer.Option(help="Share of the bytes to hold out for validation, chosen by content.")
+    ] = 0.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace the corpus that is in the folder.")] = False,
+) -> None:
+    """Pack any files into a corpus to train on: shards of raw bytes, and corpus.json with their digests."""
+    from bbyte.data.pack import pack as pack_into
+
+    named, endings = _sort_out([*(inputs or []), *(paths or [])], exts or [])
+    if "-" in named and sys.stdin.isatty():
+        raise UsageError(
+            "nothing is piped into standard input", "name files, or pipe: cat FILES | bbyte pack - …"
+        )
+    with screen.progress("packing", None) as bar:
+        packed = pack_into(
+            named,
+            out_dir,
+            shard_bytes=shard_bytes(shard_size_gb),
+            separator=None if sep_byte == "none" else sep_byte,
+            extensions=endings,
+            val_fraction=val_fraction,
+            force=force,
+            on_progress=bar.update,
+        )
+    warn_of_skipped(screen, packed.skipped, packed.skipped_count)
+    show_corpus(screen, packed.path, packed.meta, packed.val_meta, {"skipped": packed.skipped_count})
+
+
+def shard_bytes(gigabytes: float) -> int:
+    """The size of a shard in bytes. Raises UsageError for none at all."""
+    if not 0 < gigabytes * _GB < 1 << 62:
+        raise UsageError(
+            f"--shard-size-gb is {gigabytes:g}, expected a size above 0", "try --shard-size-gb 2"
+        )
+    return max(1, round(gigabytes * _GB))
+
+
+def warn_of_skipped(screen: Screen, skipped: "tuple[Skipped, ...]", count: int) -> None:
+    """One line for each of the first few things left out, one for the rest."""
+    for item in skipped[:_WARNINGS]:
+        screen.warn(f"left out {item.path}: {item.reason}")
+    if count > _WARNINGS:
+        screen.warn(f"left out {count - _WARNINGS} more")
+
+
+def show_corpus(
+    screen: Screen, path: Path, meta: "CorpusMeta", val_meta: "CorpusMeta | None", extra: dict[str, int]
+) -> None:
+    """What has been written: a line each for the corpus and its held-out part, or JSON."""
+    screen.say(f"{path}: {_described(meta)}, from {_counted(meta.source_count, 'file')}")
+    if val_meta is not None:
+        screen.say(f"{path / 'val'}: {_described(val_meta)}, held out for validation")
+    if screen.json:
+        parts = {
+            "path": path,
+            "bytes": meta.bytes,
+            "documents": meta.documents,
+            "shards": len(meta.shards),
+            "sources": meta.source_count,
+            "val_bytes": val_meta.bytes if val_meta is not None else 0,
+            "val_documents": val_meta.documents if val_meta is not None else 0,
+        }
+        screen.emit_json(parts | extra)
+
+
+def _sort_out(named: list[str], exts: list[str]) -> tuple[list[str], list[str]]:
+    """Inputs and endings. In `--exts .txt .md` the second ending arrives as if it were an input."""
+    endings = [ending for given in exts for ending in given.replace(",", " ").split()]
+    strays = [
+        name for name in named if exts and name[0] == "." and name[1:].isalnum() and not Path(name).exists()
+    ]
+    return [name for name in named if name not in strays], endings + strays
+
+
+def _described(meta: "CorpusMeta") -> str:
+    documents, shards = _counted(meta.documents, "document"), _counted(len(meta.shards), "shard")
+    return f"{meta.bytes:,} bytes, {documents} in {shards}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
