@@ -1,6 +1,6 @@
 """`bbyte eval-bpb`: honest bits per byte of checkpoints, and of classical compressors on the same bytes."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,18 @@ EXAMPLES = (
     "bbyte eval-bpb step-0001000 step-0002000 --data artifacts/datasets/tales --stride 64 --json",
 )
 POSITIONS_AT_ONCE = 16384
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The bytes to score: all of `path`, or the part of it that `part` says in words."""
+
+    source: "ByteSource"
+    path: Path
+    part: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.part} of {self.path}" if self.part else str(self.path)
 
 
 def eval_bpb(
@@ -57,21 +69,26 @@ def eval_bpb(
     from bbyte.device import Runtime, place
 
     found = _find(screen, checkpoints, all_steps)
-    source, label = _source(screen, data, found, max_bytes)
+    chosen = _choose(screen, data, found, max_bytes)
     if anchors:
-        classical.check_size(source.size)
+        classical.check_size(chosen.source.size)
     wanted = {"device": device, "precision": precision, "threads": threads}
     placement = place(from_dict(Runtime, wanted, where="settings"))
-    screen.say(f"scoring {label} on {placement.device} in {placement.precision}")
-    scores = [_score(screen, one, source, context, stride, batch_size, placement) for one in found]
+    screen.say(f"scoring {chosen} on {placement.device} in {placement.precision}")
+    scores = [_score(screen, one, chosen.source, context, stride, batch_size, placement) for one in found]
     compared: list[Anchor] = []
     primer, primed_with = _primer(screen, found[0]) if anchors else (None, "")
     if anchors:
         screen.say("compressing the same bytes with gzip, xz and PPMd")
-        compared = classical.anchors(source.read(0, source.size).tobytes(), primer)
+        compared = classical.anchors(chosen.source.read(0, chosen.source.size).tobytes(), primer)
     if screen.json:
         rows = [_row(one, score) for one, score in zip(found, scores, strict=True)]
-        described = {"path": label, "bytes": source.size, "blake3": scores[0].digest}
+        described = {
+            "path": str(chosen.path),
+            "part": chosen.part or "all",
+            "bytes": chosen.source.size,
+            "blake3": scores[0].digest,
+        }
         screen.emit_json(
             {
                 "data": described,
@@ -83,7 +100,7 @@ def eval_bpb(
             }
         )
         return
-    _show_scores(screen, label, placement, found, scores)
+    _show_scores(screen, str(chosen), placement, found, scores)
     if anchors:
         _show_anchors(screen, compared, primed_with)
 
@@ -104,10 +121,8 @@ def _find(screen: Screen, paths: list[Path] | None, all_steps: bool) -> "list[Fo
     return found
 
 
-def _source(
-    screen: Screen, data: Path | None, found: "list[Found]", max_bytes: int | None
-) -> "tuple[ByteSource, str]":
-    """The bytes to score, and what to call them."""
+def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: int | None) -> Chosen:
+    """The bytes to score: of a corpus, those the models have not been trained on."""
     from bbyte.data.corpus import ByteCorpus
     from bbyte.starter import default_corpus
     from bbyte.training.validation import Slice
@@ -118,8 +133,8 @@ def _source(
     corpus = ByteCorpus.open(data)
     source, part = _held_out(screen, corpus, found)
     if max_bytes is not None and max_bytes < source.size:
-        source, part = Slice(source, 0, max_bytes), f"the beginning of {part}"
-    return source, f"{part}{data}"
+        source, part = Slice(source, 0, max_bytes), "the beginning" + (f" of {part}" if part else "")
+    return Chosen(source, data, part)
 
 
 def _held_out(screen: Screen, corpus: "ByteCorpus", found: "list[Found]") -> "tuple[ByteSource, str]":
@@ -127,13 +142,13 @@ def _held_out(screen: Screen, corpus: "ByteCorpus", found: "list[Found]") -> "tu
     from bbyte.training.validation import Slice
 
     if corpus.validation is not None:
-        return corpus.validation, "the held-out part of "
+        return corpus.validation, "the held-out part"
     trained = [one.meta.corpus for one in found if one.meta.corpus.get("fingerprint") == corpus.fingerprint]
     if not trained:
         return corpus, ""
     start = max(int(entry.get("train_size", corpus.size)) for entry in trained)
     if start < corpus.size:
-        return Slice(corpus, start, corpus.size - start), "the end, not trained on, of "
+        return Slice(corpus, start, corpus.size - start), "the end, not trained on,"
     screen.warn(f"{corpus.path} was trained on: this does not say how the model does on new text")
     return corpus, ""
 

@@ -1,0 +1,132 @@
+"""bbyte generate, as it is typed."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from fresh import checkpoint
+
+from bbyte.cli import main
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint(tmp_path / "artifacts" / "checkpoints" / "first")
+    return tmp_path
+
+
+def written(capfdbinary, *words):
+    assert main(["generate", *words]) == 0
+    return capfdbinary.readouterr().out
+
+
+def test_the_prompt_and_its_continuation_go_raw_into_a_pipe(place, capfdbinary):
+    text = written(capfdbinary, "--prompt", "Once", "--max-new-tokens", "20")
+    assert text.startswith(b"Once")
+    assert len(text) == 24
+    assert written(capfdbinary, "--prompt", "Once", "--max-new-tokens", "20", "--no-echo") == text[4:]
+
+
+def test_the_seed_decides(place, capfdbinary):
+    first = written(capfdbinary, "--max-new-tokens", "30")
+    assert written(capfdbinary, "--max-new-tokens", "30") == first
+    assert written(capfdbinary, "--max-new-tokens", "30", "--seed", "1") != first
+
+
+def test_temperature_0_is_greedy(place, capfdbinary):
+    greedy = written(capfdbinary, "--prompt", "a", "--max_new_tokens", "30", "--temperature", "0")
+    assert (
+        written(capfdbinary, "--prompt", "a", "--max-new-tokens", "30", "--top-k", "1", "--seed", "9")
+        == greedy
+    )
+
+
+def test_it_runs_on_past_the_context(place, capfdbinary):
+    assert len(written(capfdbinary, "--prompt", "x" * 50, "--max-new-tokens", "60")) == 110
+
+
+def test_the_prompt_from_a_file_and_from_stdin(place):
+    (place / "start.bin").write_bytes(b"\xff\x00abc")
+    command = [sys.executable, "-m", "bbyte", "generate", "--max-new-tokens", "5"]
+    from_file = subprocess.run(
+        [*command, "--prompt-file", "start.bin"], capture_output=True, check=True
+    ).stdout
+    piped = subprocess.run(
+        [*command, "--prompt", "-"], input=b"\xff\x00abc", capture_output=True, check=True
+    ).stdout
+    assert from_file[:5] == b"\xff\x00abc"
+    assert len(from_file) == 10
+    assert piped == from_file
+
+
+def test_metrics(place, capfdbinary):
+    assert main(["generate", "--max-new-tokens", "12", "--metrics", "--metrics-json", "figures.json"]) == 0
+    shown = capfdbinary.readouterr()
+    assert b"12 bytes in" in shown.err
+    assert b"surprisal" in shown.err
+    assert len(shown.out) == 12
+    figures = json.loads((place / "figures.json").read_text())
+    assert figures["bytes"] == 12
+    assert 0 < figures["first_byte_seconds"] <= figures["seconds"]
+    assert 0 < figures["entropy"] < 8.001
+    assert figures["surprisal"] > 0
+
+
+def test_json_holds_the_very_bytes(place, capfdbinary):
+    text = written(capfdbinary, "--prompt", "ab", "--max-new-tokens", "15")
+    found = json.loads(written(capfdbinary, "--prompt", "ab", "--max-new-tokens", "15", "--json"))
+    assert bytes(found["bytes"]) == text[2:]
+    assert found["prompt"] == "ab"
+    assert found["metrics"]["bytes"] == 15
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--ckpt", "nowhere"], 2, b"nowhere does not exist"),
+        (["--prompt", "a", "--prompt-file", "b"], 2, b"a prompt is given twice"),
+        (["--prompt-file", "missing.txt"], 1, b"missing.txt"),
+        (["--temperature", "-1", "--top-p", "2"], 2, b"top_p 2.0"),
+        (["--max-new-tokens", "-1"], 2, b"--max-new-tokens"),
+    ],
+)
+def test_bad_requests_are_one_sentence(place, capfdbinary, words, code, message):
+    assert main(["generate", *words]) == code
+    shown = capfdbinary.readouterr()
+    assert message in shown.err
+    assert b"Traceback" not in shown.err
+    assert shown.out == b""
+
+
+def test_without_any_checkpoint_quickstart_is_named(tmp_path, monkeypatch, capfdbinary):
+    monkeypatch.chdir(tmp_path)
+    assert main(["generate"]) == 1
+    assert b"bbyte quickstart" in capfdbinary.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_a_terminal_gets_no_control_characters(place):
+    import pexpect
+
+    words = [
+        "-m",
+        "bbyte",
+        "generate",
+        "--max-new-tokens",
+        "400",
+        "--temperature",
+        "100",
+        "--top-k",
+        "0",
+        "-q",
+    ]
+    shown, status = pexpect.run(
+        " ".join([sys.executable, *words]), cwd=place, timeout=60, withexitstatus=True, env={"TERM": "xterm"}
+    )
+    assert status == 0
+    assert re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", shown) is None
+    assert shown.decode().endswith("\r\n")
+    assert "\ufffd" in shown.decode()
