@@ -23,7 +23,7 @@ _INTERRUPTED, _PIPE_CLOSED, _TERMINATED = 130, 141, 143
 
 
 def run(app: typer.Typer, name: str, words: Sequence[str]) -> int:
-    """Run the program `name` with the words of a command line; returns the exit code, every error told in words.
+    """Run a program with the words of a command line; returns the exit code, every error told in words.
 
     With --json among the words an error is also written to stdout, as one JSON document.
     """

@@ -110,10 +110,11 @@ def _refuse_doubles(command: str, options: Sequence[Option]) -> None:
     seen: dict[str, str] = {"help": "every command"}
     for option in options:
         owner = option.config or option.panel
-        for key in {option.name, *option.flags, *option.off_flags}:
+        keys = (option.name, *option.flags, *option.off_flags)
+        for key in keys:
             if key in seen:
                 raise ValueError(f"{command}: {key} is both in {seen[key]} and in {owner}")
-        seen.update(dict.fromkeys({option.name, *option.flags, *option.off_flags}, owner))
+        seen |= dict.fromkeys(keys, owner)
 
 
 def _declared(option: Option, options: Sequence[Option]) -> inspect.Parameter:

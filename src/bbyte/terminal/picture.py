@@ -15,8 +15,8 @@ from bbyte.terminal.training_words import bound, duration, scaled
 
 _WIDEST = 100
 _TALLEST = 24
-_AROUND_CHART = 12
-"""Lines that are not chart: the frame, the bar, the figures, blank lines, the legend and the news."""
+_AROUND_CHART = 13
+"""Lines that are not chart: the frame, the bar, the figures, blank lines, legend, labels and news."""
 
 
 class Picture:

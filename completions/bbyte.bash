@@ -1,0 +1,63 @@
+# Completion of bbyte for bash, generated from the program by: make completions
+# Put it into ~/.local/share/bash-completion/completions/ as bbyte
+
+_bbyte() {
+    local word words="" here=bbyte
+    local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}"
+    [[ $current == "=" ]] && current=""
+    [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case "$here $word" in
+            'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate') here="$here $word" ;;
+        esac
+    done
+    COMPREPLY=()
+    case "$here:$previous" in
+        'bbyte pack:--out-dir') return ;;
+        'bbyte pack:--inputs') return ;;
+        'bbyte pack:--exts') return ;;
+        'bbyte pack:--shard-size-gb') return ;;
+        'bbyte pack:--sep-byte') COMPREPLY=($(compgen -W 'none' -- "$current")); return ;;
+        'bbyte pack:--val-fraction') return ;;
+        'bbyte pack:--config') return ;;
+        'bbyte shard-tinystories:--input-dir') return ;;
+        'bbyte shard-tinystories:--out-dir') return ;;
+        'bbyte shard-tinystories:--shard-size-gb') return ;;
+        'bbyte shard-tinystories:--sep-byte') COMPREPLY=($(compgen -W 'none' -- "$current")); return ;;
+        'bbyte shard-tinystories:--val-fraction') return ;;
+        'bbyte shard-tinystories:--config') return ;;
+        'bbyte eval-bpb:--data') return ;;
+        'bbyte eval-bpb:--context') return ;;
+        'bbyte eval-bpb:--stride') return ;;
+        'bbyte eval-bpb:--batch-size') return ;;
+        'bbyte eval-bpb:--max-bytes') return ;;
+        'bbyte eval-bpb:--device') return ;;
+        'bbyte eval-bpb:--precision') return ;;
+        'bbyte eval-bpb:--threads') return ;;
+        'bbyte eval-bpb:--config') return ;;
+        'bbyte generate:--ckpt') return ;;
+        'bbyte generate:--prompt') return ;;
+        'bbyte generate:--prompt-file') return ;;
+        'bbyte generate:--max-new-tokens') return ;;
+        'bbyte generate:--device') return ;;
+        'bbyte generate:--metrics-json') return ;;
+        'bbyte generate:--temperature') return ;;
+        'bbyte generate:--top-k') return ;;
+        'bbyte generate:--top-p') return ;;
+        'bbyte generate:--min-p') return ;;
+        'bbyte generate:--repetition-penalty') return ;;
+        'bbyte generate:--penalty-window') return ;;
+        'bbyte generate:--seed') return ;;
+        'bbyte generate:--config') return ;;
+    esac
+    case "$here:$current" in
+        'bbyte:'-*) words="--version --help" ;;
+        'bbyte:'*) words="pack shard-tinystories eval-bpb generate" ;;
+        'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
+        'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
+        'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --device --precision --threads --quiet --json --config --help" ;;
+        'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
+    esac
+    [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -o bashdefault -o default -F _bbyte bbyte
