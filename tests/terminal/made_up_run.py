@@ -1,4 +1,4 @@
-"""A made-up but realistic run: a falling curve, a switch to ternary weights, scores, a checkpoint, a warning."""
+"""A made-up but realistic run: a falling curve, a switch to ternary weights, scores, checkpoints."""
 
 import math
 import random

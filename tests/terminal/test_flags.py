@@ -162,7 +162,9 @@ def test_retired_flags_name_their_replacement(call, flag):
             "work --ternary=3",
             "error: --ternary takes no value\nhint: write --ternary alone, or --no-ternary\n",
         ),
-        ("work -x", "error: no such option: -x\n"),
+        ("work -x", "error: unknown flag -x\nhint: prog work --help"),
+        ("work -qx", "error: unknown flag -x\n"),
+        ("work -size 3", "error: unknown flag -s\nhint: did you mean --size?\n"),
         ("work --inner 3", "error: unknown flag --inner\n"),
     ],
 )

@@ -65,8 +65,10 @@ def _or_its_opposite(name: str, known: Mapping[str, int]) -> str:
 def _values_after_short_flags(word: str, known: Mapping[str, int]) -> int:
     for place, letter in enumerate(word[1:], start=1):
         values = known.get("-" + letter)
-        if values is None:  # a negative number, a lone "-", or a mistake the parser will name
-            return 0
+        if values is None and (letter.isdigit() or letter == "."):
+            return 0  # a negative number
+        if values is None:
+            raise UsageError(f"unknown flag -{letter}", suggest("-" + word, known) if len(word) > 2 else "")
         if values:
             return 0 if place < len(word) - 1 else values
     return 0
