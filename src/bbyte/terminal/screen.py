@@ -100,8 +100,12 @@ class Screen:
             yield drawn
 
     def _talk(self, text: str) -> None:
+        if not self.animated:
+            sys.stderr.write(sanitize(text) + "\n")
+            return
         from rich.text import Text
 
+        # Through Rich, so that it comes to stand above a picture or a bar that is being drawn.
         self.console.print(Text(sanitize(text)), soft_wrap=True)
 
     def _show(self, text: str) -> None:
