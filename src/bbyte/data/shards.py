@@ -2,7 +2,7 @@
 
 import io
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ Chunk = bytes | bytearray | memoryview
 
 _GATHERED = 1 << 20
 _HASHED_ASIDE = 1 << 18
+_SYNCED_AT_ONCE = 8 << 20
 
 
 class ShardWriter:
@@ -43,7 +44,9 @@ class ShardWriter:
         self._file: io.FileIO | None = None
         self._filled = 0
         self._hasher = blake3()
-        self._aside = ThreadPoolExecutor(1, "digest")
+        self._unsynced = 0
+        self._syncing: Future[None] | None = None
+        self._aside = ThreadPoolExecutor(2, "shards")
 
     def __enter__(self) -> Self:
         return self
@@ -114,10 +117,26 @@ class ShardWriter:
                 self._hasher.update(piece)
             else:
                 hashed.result()
+        self._sync_as_we_go(file, len(piece))
+
+    def _sync_as_we_go(self, file: io.FileIO, written: int) -> None:
+        """Send data to the disk while more is being written, so that no long wait comes at the end."""
+        self._unsynced += written
+        if self._unsynced < _SYNCED_AT_ONCE or (self._syncing is not None and not self._syncing.done()):
+            return
+        self._await_sync()
+        self._unsynced = 0
+        self._syncing = self._aside.submit(os.fsync, file.fileno())
+
+    def _await_sync(self) -> None:
+        if self._syncing is not None:
+            syncing, self._syncing = self._syncing, None
+            syncing.result()
 
     def _close_shard(self) -> None:
         if self._file is None:
             return
+        self._await_sync()
         os.fsync(self._file.fileno())
         self._file.close()
         name = f"shard_{len(self.shards):05d}.bin"
