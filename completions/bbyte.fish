@@ -12,10 +12,10 @@ function __bbyte_at
     test "$here" = "$argv[1]"
 end
 
-complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a pack -d 'Pack any files into a corpus to train on: shards of raw bytes, and corpus.json with their digests.'
-complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a shard-tinystories -d 'Make a corpus of TinyStories: JSON lists, JSON Lines, single records, or text with <|endoftext|>.'
-complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a eval-bpb -d 'Score data in bits per byte: every byte counted once, with the context and stride printed.'
-complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a generate -d 'Write on from a prompt, byte by byte; the same seed gives the same text.'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a pack -d 'Pack any files into a corpus to train on'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a shard-tinystories -d 'Make a corpus of TinyStories'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a eval-bpb -d 'Score data in bits per byte'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a generate -d 'Write on from a prompt, byte by byte'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -l version -d 'Show the versions of bbyte and Python.'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -l help -d 'Show this message and exit.'
 complete -c bbyte -n "__bbyte_at 'bbyte pack'" -l out-dir -r -F -d 'Folder of the new corpus.'

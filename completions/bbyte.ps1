@@ -3,10 +3,10 @@
 
 $bbytePlaces = @{
     'bbyte' = @(
-        @('pack', 'Pack any files into a corpus to train on: shards of raw bytes, and corpus.json with their digests.'),
-        @('shard-tinystories', 'Make a corpus of TinyStories: JSON lists, JSON Lines, single records, or text with <|endoftext|>.'),
-        @('eval-bpb', 'Score data in bits per byte: every byte counted once, with the context and stride printed.'),
-        @('generate', 'Write on from a prompt, byte by byte; the same seed gives the same text.'),
+        @('pack', 'Pack any files into a corpus to train on'),
+        @('shard-tinystories', 'Make a corpus of TinyStories'),
+        @('eval-bpb', 'Score data in bits per byte'),
+        @('generate', 'Write on from a prompt, byte by byte'),
         @('--version', 'Show the versions of bbyte and Python.'),
         @('--help', 'Show this message and exit.')
     )

@@ -37,6 +37,7 @@ def test_help_shows_examples_before_the_commands(capsys):
     assert out.index("bbyte quickstart") < out.index("─ Flags")
     for name in {words[0] for words in ALL}:
         assert re.search(rf"│ {name} +[A-Z]", out), f"{name} has no line in bbyte --help"
+    assert not re.search(r"│  {8}", out), "one line a command: its first clause is too long"
 
 
 def test_no_words_show_the_same(capsys):

@@ -1,6 +1,7 @@
 """The two kinds of node in the tree of commands: a command, and a group of them. They speak our spelling."""
 
 import os
+import re
 from typing import Any, ClassVar
 
 import typer
@@ -72,14 +73,20 @@ class Group(TyperGroup):
         from bbyte.terminal.help import Entry, show_group
 
         entries = tuple(
-            Entry(name, command.help or "", getattr(command, "rich_help_panel", None) or "Commands")
+            Entry(name, summary(command.help), getattr(command, "rich_help_panel", None) or "Commands")
             for name, command in self.commands.items()
             if not command.hidden
         )
         flags = tuple(
-            (", ".join(param.opts), getattr(param, "help", None) or "") for param in self.get_params(ctx)
+            (", ".join(sorted(param.opts, key=len)), getattr(param, "help", None) or "")
+            for param in self.get_params(ctx)
         )
         show_group(ctx.command_path, self.help or "", entries, flags, self.examples)
+
+
+def summary(help: str | None) -> str:
+    """The first clause of a command's help: its line in a table of contents."""
+    return re.split(r"[.:;](?:\s|$)", help or "", maxsplit=1)[0].replace("\n", " ")
 
 
 def with_hint(error: UsageError, ctx: Any) -> UsageError:

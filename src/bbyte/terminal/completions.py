@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bbyte.terminal import values
-from bbyte.terminal.command import Command, Group
+from bbyte.terminal.command import Command, Group, summary
 
 _EVERYWHERE = ("--help", "Show this message and exit.")
 _HEAD = "# Completion of bbyte for {name}, generated from the program by: make completions\n# {how}\n"
@@ -43,7 +43,7 @@ def scripts(program: Any) -> dict[str, str]:
 def _places(node: Any, words: str) -> Iterator[Place]:
     if isinstance(node, Group):
         visible = {name: command for name, command in node.commands.items() if not command.hidden}
-        commands = tuple((name, _first_line(command.help)) for name, command in visible.items())
+        commands = tuple((name, summary(command.help)) for name, command in visible.items())
         flags = [Flag("--version", "Show the versions of bbyte and Python.")] if words == "bbyte" else []
         yield Place(words, commands, (*flags, Flag(*_EVERYWHERE)))
         for name, command in visible.items():

@@ -1,5 +1,6 @@
 """Help pages: what it does, examples first, then the flags in their panels."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,7 +21,7 @@ class Entry(NamedTuple):
     """One command in a group's table of contents."""
 
     name: str
-    help: str
+    summary: str
     panel: str
 
 
@@ -37,7 +38,7 @@ def show_group(
     width = max((len(entry.name) for entry in entries), default=0)
     for panel in dict.fromkeys(entry.panel for entry in entries):
         rows = [
-            (Text(entry.name.ljust(width), style="bold cyan"), Text(entry.help.split("\n")[0]))
+            (Text(entry.name.ljust(width), style="bold cyan"), Text(entry.summary))
             for entry in entries
             if entry.panel == panel
         ]
@@ -74,11 +75,18 @@ def _head(console: Console, usage: str, about: str, examples: Sequence[str]) -> 
         console.print(Padding(Text(textwrap.dedent(paragraph).replace("\n", " ")), (1, 1, 0, 1)))
     console.print()
     if examples:
-        lines = [Text(example, style="green", overflow="fold") for example in examples]
+        lines = [Text(_continued(example, console.width - 8), style="green") for example in examples]
         console.print(
             Padding(Group(Text("Examples", style="bold"), *(Padding(line, (0, 2)) for line in lines)), (0, 1))
         )
         console.print()
+
+
+def _continued(example: str, width: int) -> str:
+    """The example over several lines that can be copied as they are; what is in quotes is never cut."""
+    whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), example)
+    lines = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    return " \\\n    ".join(lines).replace("\0", " ")
 
 
 def _panel(console: Console, title: str, rows: Sequence[tuple[Text, Text]]) -> None:

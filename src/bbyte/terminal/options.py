@@ -53,9 +53,7 @@ class Option:
         words = values.choices(self.annotation)
         if self.metavar or words:
             return self.metavar or "|".join(words)
-        if values.is_list(self.annotation):
-            return kinds.get(values.describe(get_args(self.annotation)[0]), "VALUE")
-        return kinds.get(values.describe(self.annotation), "VALUE")
+        return kinds.get(values.describe(self.annotation).removeprefix("a list: "), "VALUE")
 
     def read(self, value: Any) -> Any:
         """The value a user wrote, checked; raises UsageError with the flag's name and what it expects."""

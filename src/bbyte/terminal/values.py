@@ -33,10 +33,13 @@ def is_switch(annotation: Any) -> bool:
 
 def describe(annotation: Any) -> str:
     """What is expected, in a user's words."""
-    parts = _alternatives(annotation)
-    if is_list(annotation):
-        return "a list: " + " or ".join(describe(get_args(part)[0]) for part in parts)
-    return " or ".join("a path" if part is Path else describe_type(part) for part in parts)
+    return " or ".join(_description(part) for part in _alternatives(annotation))
+
+
+def _description(kind: Any) -> str:
+    if get_origin(kind) is list:
+        return f"a list: {describe(get_args(kind)[0])}"
+    return "a path" if kind is Path else describe_type(kind)
 
 
 def read(text: str, annotation: Any) -> Any:
