@@ -113,7 +113,7 @@ class ShardWriter:
             while written < len(piece):
                 written += file.write(piece[written:])
         finally:
-            if hashed is None:
+            if hashed is None or hashed.cancel():  # not begun yet on a busy machine: quicker done here
                 self._hasher.update(piece)
             else:
                 hashed.result()
