@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -130,3 +131,34 @@ def test_signals_unwind_the_stack(number, code):
         child.stdout.read()
         assert "cleaned up\n" in child.stderr.read()
         assert child.wait() == code
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX shell")
+@pytest.mark.parametrize(
+    ("tail", "code", "words"),
+    [
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        (">/dev/full", 1, "error: No space left on device\nhint: free some space and try again\n"),
+        ("| head -c 1 >/dev/null", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(tail, code, words):
+    if "full" in tail and not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    line = f"'{sys.executable}' -m bbyte --help {tail}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, words)
+
+
+def test_a_narrow_encoding_shows_escapes():
+    program = CHATTY.split("def talk")[0] + (
+        "def talk(screen: Screen) -> None:\n    screen.print('1024\\u00b3 \\u2713')\n"
+        "app = new_group('')\n"
+        "register(app, 'talk', talk, panel='Work')\n"
+        "register(app, 'other', talk, panel='Work')\n"
+        "sys.exit(run(app, 'prog', ['talk']))"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, check=True)
+    assert done.stdout.split() == [b"1024\\xb3", b"\\u2713"]

@@ -243,10 +243,10 @@ def test_help_shows_examples_first_then_panels_and_defaults(call, flag):
 def test_a_group_without_a_command_shows_its_help(call):
     code, out, _ = call("train")
     assert code == 2
-    assert "One family." in out
+    assert "One family" in out
 
 
 def test_the_table_of_contents(call):
     _, out, _ = call("--help")
     assert out.index("prog work a b") < out.index("─ Work ") < out.index("─ Training ")
-    assert "Do the work." in out
+    assert "Do the work" in out

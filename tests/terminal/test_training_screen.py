@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bbyte.terminal.curve import curve
 from bbyte.terminal.history import History, smoothed
-from bbyte.terminal.picture import Picture, render
+from bbyte.terminal.picture import render, svg
 from bbyte.terminal.screen import Screen
 from bbyte.terminal.training import show
 from bbyte.training.events import Finished, Stepped
@@ -139,11 +139,11 @@ def test_a_flat_curve_is_drawn(value):
 
 
 def test_the_picture_exports_as_svg():
-    console = Console(record=True, width=80, height=24, file=io.StringIO())
-    console.print(Picture(history_until(900)))
-    svg = console.export_svg(title="bbyte train ar")
-    assert svg.startswith("<svg")
-    assert "bits" in svg
+    document = svg(history_until(900), "bbyte train ar")
+    assert document.startswith("<svg")
+    assert "bits" in document
+    assert "url(http" not in document
+    assert "src:" not in document
 
 
 LIVE = """

@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -27,7 +28,7 @@ def run(app: typer.Typer, name: str, words: Sequence[str]) -> int:
 
     With --json among the words an error is also written to stdout, as one JSON document.
     """
-    _tolerate_narrow_encodings()
+    _make_streams_bear_it()
     previous = _clean_up_on_termination()
     try:
         return _exit_code(app, name, words)
@@ -38,10 +39,12 @@ def run(app: typer.Typer, name: str, words: Sequence[str]) -> int:
 
 def _exit_code(app: typer.Typer, name: str, words: Sequence[str]) -> int:
     try:
-        command = typer.main.get_command(app)
-        with command.make_context(name, list(words)) as context:
-            command.invoke(context)
-        sys.stdout.flush()
+        try:
+            command = typer.main.get_command(app)
+            with command.make_context(name, list(words)) as context:
+                command.invoke(context)
+        finally:
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
         return 0
     except SystemExit as request:
         return request.code if isinstance(request.code, int) else int(request.code is not None)
@@ -103,7 +106,11 @@ def _tell_program(error: BbyteError) -> None:
     sys.stdout.flush()
 
 
-def _tolerate_narrow_encodings() -> None:
+def _make_streams_bear_it() -> None:
+    """Closed streams swallow what is written; narrow encodings show what they lack as escapes."""
+    # Python sets a stream that was closed before it started (">&-") to None.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -123,5 +130,5 @@ def _clean_up_on_termination() -> Any:
 
 def _stop_writing() -> None:
     """Send what is still buffered nowhere, or Python complains about the closed pipe while it exits."""
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -1,5 +1,8 @@
 """The picture of a run: one panel that fits 80 by 24, made from its history. Readable on dark and light."""
 
+import io
+import re
+
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.console import Group as Stack
@@ -29,6 +32,14 @@ class Picture:
         width = min(options.max_width, _WIDEST)
         height = min(console.height - 1, _TALLEST)
         yield render(self.history, width, height)
+
+
+def svg(history: History, title: str) -> str:
+    """The picture as an SVG document of 80 by 24 cells, for a README; no font is fetched from anywhere."""
+    console = Console(record=True, width=80, height=_TALLEST, file=io.StringIO(), legacy_windows=False)
+    console.print(Picture(history))
+    # Rich asks for a font from the network.
+    return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)
 
 
 def render(history: History, width: int = 80, height: int = 23) -> Panel:
