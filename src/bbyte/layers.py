@@ -5,12 +5,13 @@ transformers, so that a checkpoint loads there without custom code.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from bbyte.operations import relu2, rms_norm, rotate, swiglu
 from bbyte.quantization.activations import Int8Activations
 from bbyte.quantization.bitlinear import fused_linear
 
@@ -28,48 +29,20 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) to (..., width), in the dtype of `x`."""
-        if torch.compiler.is_compiling():
-            return F.rms_norm(x.float(), self.weight.shape, self.weight.float(), self.eps).to(x.dtype)
-        normed: Tensor = _RMSNorm.apply(x, self.weight, self.eps)  # type: ignore[no-untyped-call]
-        return normed
+        return rms_norm(x, self.weight, self.eps)
 
 
-class _RMSNorm(torch.autograd.Function):
-    # torch's own eager norm takes 2-3 times as long on CPU: it is a chain of a dozen small operations, and
-    # autograd keeps the result of each.
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        wide = x.float()
-        inverse = (torch.linalg.vecdot(wide, wide).unsqueeze(-1) / x.shape[-1] + eps).rsqrt_()
-        normed = wide * inverse
-        ctx.save_for_backward(normed, inverse, weight)
-        result: Tensor = normed * weight
-        return result.to(x.dtype)
+def rotary_table(positions: Tensor, heads: int, head_width: int, base: float) -> tuple[Tensor, Tensor]:
+    """cos and signed sin of the angles at `positions`, for `operations.rotate` (arXiv 2104.09864).
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        normed, inverse, weight = ctx.saved_tensors
-        wide = grad.float()
-        grad_weight = torch.einsum("nc,nc->c", wide.flatten(0, -2), normed.flatten(0, -2))
-        grad_normed = wide * weight
-        mean = torch.linalg.vecdot(grad_normed, normed).unsqueeze(-1) / grad.shape[-1]
-        grad_x = torch.addcmul(grad_normed, normed, mean, value=-1).mul_(inverse)
-        return grad_x.to(grad.dtype), grad_weight, None
-
-
-def rotary_table(positions: Tensor, head_width: int, base: float) -> tuple[Tensor, Tensor]:
-    """cos and sin, each (T, 1, D) float32, for the rotate-half layout (arXiv 2104.09864)."""
+    Each is (T, heads, D) float32 on a CPU, where short inner loops would cost more than the memory, and
+    (T, 1, D) elsewhere.
+    """
     exponents = torch.arange(0, head_width, 2, dtype=torch.float32, device=positions.device) / head_width
-    angles = positions.float()[:, None] * (1.0 / base**exponents)
-    angles = torch.cat((angles, angles), dim=-1).unsqueeze(1)
-    return angles.cos(), angles.sin()
-
-
-def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn each head of `x` (B, T, H, D) by its position's angles; dtype kept."""
-    cos, sin = (part.to(x.dtype) for part in table)
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin
+    angles = (positions.float()[:, None] * (1.0 / base**exponents)).unsqueeze(1)
+    cos, sin = torch.cat((angles.cos(),) * 2, dim=-1), torch.cat((-angles.sin(), angles.sin()), dim=-1)
+    rows = heads if positions.device.type == "cpu" else 1
+    return cos.expand(-1, rows, -1).contiguous(), sin.expand(-1, rows, -1).contiguous()
 
 
 class KVCache:
@@ -126,11 +99,14 @@ class Attention(nn.Module):
     ) -> Tensor:
         """`x` (B, T, C) to (B, T, C); `table` from `rotary_table` for these T positions."""
         B, T, _ = x.shape
-        q, k, v = fused_linear(self.quantize(x), (self.q_proj, self.k_proj, self.v_proj))
-        q, k, v = (part.view(B, T, -1, self.head_width) for part in (q, k, v))
+        qkv = fused_linear(self.quantize(x), (self.q_proj, self.k_proj, self.v_proj))
+        qk, v = qkv.view(B, T, -1, self.head_width).split((self.n_head + self.n_kv_head, self.n_kv_head), 2)
         if self.q_norm is not None and self.k_norm is not None:
-            q, k = self.q_norm(q), self.k_norm(k)
-        q, k, v = rotate(q, table).transpose(1, 2), rotate(k, table).transpose(1, 2), v.transpose(1, 2)
+            q, k = qk.split((self.n_head, self.n_kv_head), 2)
+            qk = torch.cat((self.q_norm(q), self.k_norm(k)), 2)
+        qk = rotate(qk, *(part.to(qk.dtype) for part in table))
+        q, k = qk.transpose(1, 2).split((self.n_head, self.n_kv_head), 1)
+        v = v.transpose(1, 2)
         mask = None
         if cache is not None:
             k, v = cache.extend(layer, k, v)
@@ -173,8 +149,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (B, T, C) to (B, T, C)."""
-        gate, up = fused_linear(self.quantize(x), (self.gate_proj, self.up_proj))
-        y = (F.silu(gate) if self.activation == "swiglu" else F.relu(gate).square()) * up
+        gate_up = fused_linear(self.quantize(x), (self.gate_proj, self.up_proj))
+        y = swiglu(gate_up) if self.activation == "swiglu" else relu2(gate_up)
         if self.ffn_sub_norm is not None:
             y = self.ffn_sub_norm(y)
         out: Tensor = self.down_proj(self.quantize(y))

@@ -61,7 +61,7 @@ def set_quantized(model: nn.Module, active: bool) -> None:
             module.active = active
 
 
-def fused_linear(x: Tensor, layers: tuple[nn.Linear, ...]) -> tuple[Tensor, ...]:
-    """The outputs of several bias-free linear layers that read the same `x`, by one matrix product."""
+def fused_linear(x: Tensor, layers: tuple[nn.Linear, ...]) -> Tensor:
+    """The outputs of several bias-free linear layers that read the same `x`, side by side, by one product."""
     weights = [layer.effective_weight() if isinstance(layer, BitLinear) else layer.weight for layer in layers]
-    return torch.split(F.linear(x, torch.cat(weights)), [w.shape[0] for w in weights], dim=-1)
+    return F.linear(x, torch.cat(weights))

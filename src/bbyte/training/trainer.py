@@ -41,7 +41,7 @@ class Trainer:
         self.family, self.config, self.placement, self.corpus = family, config, placement, corpus
         self.objective = objective
         self.forward: Any = objective
-        self.model: Any = objective.model
+        self.model: nn.Module = objective.get_submodule("model")
         self.log, self.folder = run, run.folder
         self.schedule = Schedule(config)
         self.optimizers = optimizer.build(self.model, config)

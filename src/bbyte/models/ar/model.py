@@ -66,9 +66,10 @@ class BitByteLM(nn.Module):
 
         With a `cache` the tokens follow those it holds, and it grows by T.
         """
-        start = cache.length if cache is not None else 0
+        config, start = self.config, cache.length if cache is not None else 0
         positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)
-        table = rotary_table(positions, self.config.d_model // self.config.n_head, self.config.rope_base)
+        turned_heads, width = config.n_head + config.kv_heads, config.d_model // config.n_head
+        table = rotary_table(positions, turned_heads, width, config.rope_base)
         x = self.embed_tokens(tokens.int())
         for index, block in enumerate(self.layers):
             x = block(x, table, cache, index)

@@ -1,0 +1,102 @@
+"""The small operations between the matrix products, written so that an eager step moves little memory.
+
+Autograd would keep the result of every multiplication and walk back through each. Each operation here keeps
+only what its gradient needs. Under torch.compile the plain formulas run instead: the compiler fuses those.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """x / sqrt(mean(x²) + eps) * weight over the last dimension, in float32 (arXiv 1910.07467)."""
+    if torch.compiler.is_compiling():
+        return F.rms_norm(x.float(), weight.shape, weight.float(), eps).to(x.dtype)
+    return _call(_RMSNorm, x, weight, eps)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each head of `x` (B, T, H, D) by the angles of its position, in the rotate-half layout.
+
+    cos, sin: (T, H or 1, D); `sin` with the minus sign of its first half. The first half of a head and the
+    second are the two coordinates of D/2 points.
+    """
+    if torch.compiler.is_compiling():
+        return _turned(x, cos, sin)
+    return _call(_Rotate, x, cos, sin)
+
+
+def swiglu(gate_up: Tensor) -> Tensor:
+    """silu(gate) * up of `gate_up` (..., 2F), gate first, to (..., F) (arXiv 2002.05202)."""
+    if torch.compiler.is_compiling():
+        gate, up = gate_up.chunk(2, dim=-1)
+        return F.silu(gate) * up
+    return _call(_SwiGLU, gate_up)
+
+
+def relu2(gate_up: Tensor) -> Tensor:
+    """relu(gate)² * up of `gate_up` (..., 2F), gate first, to (..., F) (arXiv 2109.08668)."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    return F.relu(gate).square() * up
+
+
+def _call(function: type[torch.autograd.Function], *args: Any) -> Tensor:
+    result: Tensor = function.apply(*args)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _RMSNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        wide = x.float()
+        inverse = torch.linalg.vecdot(wide, wide).div_(x.shape[-1]).add_(eps).rsqrt_().unsqueeze(-1)
+        normed = wide * inverse
+        ctx.save_for_backward(normed, inverse, weight)
+        return torch.mul(normed, weight).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        normed, inverse, weight = ctx.saved_tensors
+        wide = grad.float()
+        product = wide * normed
+        mean = (product @ weight.float()).div_(grad.shape[-1]).unsqueeze(-1)
+        grad_x = (wide * weight).addcmul_(normed, mean, value=-1).mul_(inverse)
+        return grad_x.to(grad.dtype), product.flatten(0, -2).sum(0), None
+
+
+class _Rotate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turned(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _turned(grad, cos, -sin), None, None
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat((second, first), dim=-1).mul_(sin).add_(x * cos)
+
+
+class _SwiGLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate_up: Tensor) -> Tensor:
+        ctx.save_for_backward(gate_up)
+        gate, up = gate_up.chunk(2, dim=-1)
+        return F.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (gate_up,) = ctx.saved_tensors
+        gate, up = gate_up.chunk(2, dim=-1)
+        result = torch.empty_like(gate_up)
+        grad_gate, grad_up = result.chunk(2, dim=-1)
+        torch.mul(grad, F.silu(gate), out=grad_up)
+        torch.ops.aten.silu_backward.grad_input(grad * up, gate, grad_input=grad_gate)
+        return result
