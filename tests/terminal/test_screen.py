@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from real_terminal import seen_on_terminal
 
 from bbyte.terminal.screen import Screen
 
@@ -26,18 +27,7 @@ def in_process(code: str, *, environment: dict[str, str] | None = None) -> subpr
 
 
 def on_a_terminal(code: str, environment: dict[str, str] | None = None) -> str:
-    pexpect = pytest.importorskip("pexpect", reason="needs a pseudo-terminal")
-    variables = {
-        key: value for key, value in os.environ.items() if key not in ("CI", "NO_COLOR", "FORCE_COLOR")
-    }
-    child = pexpect.spawn(
-        sys.executable,
-        ["-c", "from bbyte.terminal.screen import Screen\n" + code],
-        env={**variables, "TERM": "xterm-256color", **(environment or {})},
-        dimensions=(24, 80),
-    )
-    child.expect(pexpect.EOF, timeout=30)
-    return child.before.decode("utf-8").replace("\r\n", "\n")
+    return seen_on_terminal("from bbyte.terminal.screen import Screen\n" + code, environment)
 
 
 def test_product_and_talk_are_apart(capsys):

@@ -2,14 +2,13 @@
 
 import io
 import json
-import os
 import re
-import sys
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
 from made_up_run import events
+from real_terminal import seen_on_terminal
 from rich.console import Console
 
 from bbyte.terminal.curve import curve
@@ -150,6 +149,7 @@ LIVE = """
 import sys
 sys.path.insert(0, {here!r})
 from made_up_run import events
+from real_terminal import seen_on_terminal
 from bbyte.terminal.screen import Screen
 from bbyte.terminal.training import show
 show(events(bad_step=7), Screen())
@@ -157,16 +157,7 @@ show(events(bad_step=7), Screen())
 
 
 def test_the_live_screen_on_a_terminal():
-    pexpect = pytest.importorskip("pexpect", reason="needs a pseudo-terminal")
-    variables = {key: value for key, value in os.environ.items() if key not in ("CI", "NO_COLOR")}
-    child = pexpect.spawn(
-        sys.executable,
-        ["-c", LIVE.format(here=str(Path(__file__).parent))],
-        env={**variables, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"},
-        dimensions=(24, 80),
-    )
-    child.expect(pexpect.EOF, timeout=60)
-    seen = child.before.decode("utf-8")
+    seen = seen_on_terminal(LIVE.format(here=str(Path(__file__).parent)))
     assert "was skipped ␛[31m" in seen
     assert seen.count("\x1b[?25l") == 1
     assert "\x1b[?25h" in seen
