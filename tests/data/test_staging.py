@@ -169,3 +169,19 @@ def test_the_place_is_made_durable_last(tmp_path, monkeypatch):
     write(tmp_path / "corpus", "a")
     assert [call for call, _ in calls] == ["sync", "rename", "sync"]
     assert calls[-1] == ("sync", tmp_path)
+
+
+def test_what_was_there_survives_a_sync_that_fails(tmp_path, monkeypatch):
+    write(tmp_path / "corpus", "old")
+
+    def fail(folder):
+        if folder == tmp_path:
+            raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(staging, "sync_folder", fail)
+    with pytest.raises(OSError, match="input/output"):
+        write(tmp_path / "corpus", "new", replace=True)
+    with pytest.raises(OSError, match="input/output"):
+        write(tmp_path / "other", "new")
+    assert (tmp_path / "corpus" / "shard_00000.bin").read_text() == "old"
+    assert everything_in(tmp_path) == ["corpus", "corpus/shard_00000.bin"]

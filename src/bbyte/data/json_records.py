@@ -10,6 +10,7 @@ from bbyte.errors import DataError
 
 LARGEST_RECORD = 64 << 20
 _SPACE = re.compile(r"[ \t\r\n]*")
+_NUMBER_TAIL = 2  # a number cut within "1e+" or "1." parses as 1 with so much left over
 _CUT_WITHIN = 16  # an error this near to the end of what has been read may be due to the cut
 
 
@@ -78,7 +79,7 @@ class _Text:
             except ValueError:
                 self.refuse("a number has too many digits")
             else:
-                if end < len(self._text) or self._ended:
+                if end + _NUMBER_TAIL < len(self._text) or self._ended:
                     self._at = end
                     return found
             at_hand = len(self._text) - self._at

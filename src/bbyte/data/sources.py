@@ -97,42 +97,39 @@ def _walk_all(
     for root in roots:
         if root.is_stdin:
             yield Document("stdin", None, 0)
-        elif any(root.real.is_relative_to(before) for before in done):
+        elif root.real in done or (root.real not in named and not done.isdisjoint(root.real.parents)):
             yield Skipped(root.path, "it is part of another input")
         elif root.real in named:
-            done.add(root.real)
             yield Document(root.path.name, root.path, root.real.stat().st_size)
         else:
             yield from _walk(root.real, root.real.name, endings, named, output)
-            done.add(root.real)
+        done.add(root.real)
 
 
 def _walk(
-    folder: Path, name: str, endings: tuple[str, ...], named: set[Path], output: Path | None
+    folder: Path, place: str, endings: tuple[str, ...], named: set[Path], output: Path | None
 ) -> Iterator[Document | Skipped]:
     with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: _sort_key(entry, name))
+        entries = sorted(found, key=_sort_key)
     for entry in entries:
-        path, entry_name = Path(entry.path), f"{name}/{entry.name}"
-        if output is not None and (path == output or is_staging_name(path, output)):
+        path, name = Path(entry.path), f"{place}/{entry.name}"
+        if output is not None and is_staging_name(path, output):
+            continue
+        if path == output:
             yield Skipped(path, "it is the output folder")
         elif entry.is_symlink():
             yield Skipped(path, "links inside folders are not followed; name its target as an input")
         elif entry.is_dir(follow_symlinks=False):
-            yield from _walk(path, entry_name, endings, named, output)
-        elif (
-            endings
-            and not plain_name(entry.name).endswith(endings)
-            and not entry.name.lower().endswith(endings)
-        ):
+            yield from _walk(path, name, endings, named, output)
+        elif endings and not (plain_name(entry.name).endswith(endings) or name.lower().endswith(endings)):
             continue
         elif not stat.S_ISREG((status := entry.stat(follow_symlinks=False)).st_mode):
             yield Skipped(path, "it is not a regular file")
         elif path not in named:
-            yield Document(entry_name, path, status.st_size)
+            yield Document(name, path, status.st_size)
 
 
-def _sort_key(entry: "os.DirEntry[str]", name: str) -> bytes:
+def _sort_key(entry: "os.DirEntry[str]") -> bytes:
     """Sorts the members of a folder as a sort of all full paths would."""
     return os.fsencode(entry.name) + (b"/" if entry.is_dir(follow_symlinks=False) else b"")
 

@@ -31,8 +31,8 @@ def new_corpus_folder(target: Path, *, replace: bool) -> Iterator[Path]:
         folder = target.with_name(_partial_prefix(target) + secrets.token_hex(4))
         folder.mkdir()
         lock = FileLock(folder / _LOCK)
-        lock.acquire()
         try:
+            lock.acquire()
             yield folder
             lock.release()
             (folder / _LOCK).unlink(missing_ok=True)
@@ -134,17 +134,22 @@ def _escaped(name: str) -> str:
 
 
 def _put_in_place(folder: Path, target: Path) -> None:
-    """Two renames where something is in the way; `_recover` undoes the first should the second not happen."""
+    """Two renames where something is in the way, undone if the last step fails."""
     if target.exists():
         target.rename(_previous(target))
     try:
         folder.rename(target)
+        sync_folder(target.parent)
+    except BaseException:
+        if not folder.exists():
+            target.rename(folder)
+        raise
     finally:
         _recover(target)
-    sync_folder(target.parent)
 
 
 def _recover(target: Path) -> None:
+    """Whatever happened between the renames: the new folder is there, or the previous one is put back."""
     previous = _previous(target)
     if previous.exists():
         if target.exists():

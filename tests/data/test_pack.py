@@ -1,0 +1,212 @@
+"""Packing: all of it or nothing of it."""
+
+import bz2
+import gzip
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bbyte.data.corpus import ByteCorpus
+from bbyte.data.pack import pack
+from bbyte.errors import DataError, UsageError
+
+DATA = Path(__file__).parents[2] / "../shared/data"
+
+
+def contents(folder):
+    corpus = ByteCorpus.open(folder)
+    corpus.verify()
+    return corpus.read(0, corpus.size).tobytes()
+
+
+@pytest.fixture
+def texts(tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "one.txt").write_bytes(b"first")
+    (folder / "two.txt.gz").write_bytes(gzip.compress(b"second"))
+    (folder / "notes.md").write_bytes(b"third")
+    return folder
+
+
+def test_files_and_folders_become_one_corpus(texts, tmp_path):
+    packed = pack([str(texts)], tmp_path / "out", shard_bytes=10)
+    assert contents(tmp_path / "out") == b"third\0first\0second\0"
+    assert [source.name for source in packed.meta.sources] == [
+        "texts/notes.md",
+        "texts/one.txt",
+        "texts/two.txt.gz",
+    ]
+    assert [shard.bytes for shard in packed.meta.shards] == [10, 9]
+    assert packed.meta == ByteCorpus.open(tmp_path / "out").meta
+    assert packed.skipped_count == 0
+
+
+def test_two_packs_of_the_same_are_the_same(texts, tmp_path):
+    for name in ("one", "two"):
+        pack([str(texts)], tmp_path / name, shard_bytes=7, val_fraction=0.5)
+    first, second = (
+        {str(file.relative_to(tmp_path / name)): file.read_bytes() for file in (tmp_path / name).rglob("*.*")}
+        for name in ("one", "two")
+    )
+    assert first == second
+
+
+def test_standard_input(tmp_path, monkeypatch):
+    data = os.urandom(100_000)
+    monkeypatch.setattr("bbyte.data.sources._opened", lambda path: io.BytesIO(data))
+    calls = []
+    packed = pack(["-"], tmp_path / "out", separator=None, on_progress=lambda *call: calls.append(call))
+    assert contents(tmp_path / "out") == data
+    assert packed.meta.sources[0].name == "stdin"
+    assert calls[-1] == (100_000, None)
+
+
+def test_progress_is_in_stored_bytes_and_seldom(texts, tmp_path):
+    for number in range(200):
+        (texts / f"{number}.txt").write_bytes(bytes(1000))
+    calls = []
+    pack([str(texts)], tmp_path / "out", on_progress=lambda *call: calls.append(call))
+    total = sum(file.stat().st_size for file in texts.iterdir())
+    assert calls[-1] == (total, total)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+    assert len(calls) < 30
+
+
+@pytest.mark.parametrize(
+    "name, data",
+    [
+        ("damaged.gz", gzip.compress(os.urandom(5000))[:-4]),
+        ("damaged.bz2", bz2.compress(os.urandom(5000)) + b"more"),
+        ("empty.xz", b""),
+    ],
+)
+def test_a_damaged_input_leaves_nothing_behind(texts, tmp_path, name, data):
+    (texts / name).write_bytes(data)
+    with pytest.raises(DataError, match=name):
+        pack([str(texts)], tmp_path / "deep" / "out")
+    assert [file.name for file in tmp_path.iterdir()] == ["texts"]
+
+
+def test_a_failed_pack_keeps_the_corpus_that_was_there(texts, tmp_path):
+    pack([str(texts)], tmp_path / "out")
+    before = contents(tmp_path / "out")
+    (texts / "z.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError):
+        pack([str(texts)], tmp_path / "out", force=True)
+    assert contents(tmp_path / "out") == before
+    (texts / "z.gz").unlink()
+    with pytest.raises(UsageError, match="not empty"):
+        pack([str(texts)], tmp_path / "out")
+    pack([str(texts)], tmp_path / "out", force=True, separator=10)
+    assert contents(tmp_path / "out") == before.replace(b"\0", b"\n")
+
+
+def test_the_output_inside_an_input_is_not_packed(texts):
+    for _ in range(3):
+        packed = pack([str(texts)], texts / "out", force=True)
+        assert packed.meta.documents == 3
+    assert [item.reason for item in packed.skipped] == ["it is the output folder"]
+    assert sorted(file.name for file in texts.iterdir()) == ["notes.md", "one.txt", "out", "two.txt.gz"]
+
+
+def test_nothing_to_pack(texts, tmp_path):
+    for inputs, settings, message in (
+        ([], {}, "no input was named"),
+        ([str(texts)], {"extensions": [".pdf"]}, r"no file ending in \.pdf"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            pack(inputs, tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("call", ["open", "write", "fsync", "rename", "mkdir"])
+def test_whatever_fails_on_disk_leaves_nothing_behind(texts, tmp_path, monkeypatch, call):
+    out = tmp_path / "out"
+    pack([str(texts)], out, shard_bytes=5)
+    before = {file: file.read_bytes() for file in out.iterdir()}
+    for nth in range(1, 100):
+        with monkeypatch.context() as patched:
+            count = fail_at(patched, call, nth)
+            try:
+                pack([str(texts)], out, shard_bytes=5, val_fraction=0.6, force=True)
+            except OSError as error:
+                assert "injected" in str(error)
+                assert {file: file.read_bytes() for file in out.iterdir()} == before
+                assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "texts"]
+                continue
+        assert count() < nth
+        break
+    assert nth > 1
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "texts"]
+
+
+def fail_at(patched, call, nth):
+    """Make the nth such call of the writers fail; returns a function that tells how many there were."""
+    place, name = {
+        "open": (io, "FileIO"),
+        "write": (io, "FileIO"),
+        "fsync": (os, "fsync"),
+        "rename": (Path, "rename"),
+        "mkdir": (Path, "mkdir"),
+    }[call]
+    real, calls = getattr(place, name), []
+
+    def fail(*arguments, **named):
+        calls.append(arguments)
+        if len(calls) == nth:
+            raise OSError(28, "injected")
+        return real(*arguments, **named)
+
+    if call == "write":
+
+        class Failing(io.FileIO):
+            def write(self, data):
+                calls.append(data)
+                if len(calls) == nth:
+                    raise OSError(28, "injected")
+                return super().write(data)
+
+        fail = Failing
+    if place is io:
+        patched.setattr("bbyte.data.shards.io", type("io", (), {"FileIO": staticmethod(fail)}))
+    else:
+        patched.setattr(place, name, fail)
+    return lambda: len(calls)
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from bbyte.data.pack import pack
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+pack([sys.argv[1]], Path(sys.argv[2]), val_fraction=0.1)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the resource module")
+def test_memory_does_not_grow_with_the_input(tmp_path):
+    with (tmp_path / "large").open("wb") as file:
+        for _ in range(300):
+            file.write(os.urandom(1 << 20))
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / "large"), str(tmp_path / "out")]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert int(shown.stdout) * (1 if sys.platform == "darwin" else 1024) < 32 << 20
+
+
+def test_real_books(tmp_path):
+    if not DATA.is_dir():
+        pytest.skip("the test data is not in ../shared/data")
+    packed = pack(
+        [str(DATA / "silesia" / "dickens.bz2"), str(DATA / "grimm")], tmp_path / "out", extensions=[".txt"]
+    )
+    grimm = (DATA / "grimm" / "2591.txt").read_bytes()
+    dickens = bz2.decompress((DATA / "silesia" / "dickens.bz2").read_bytes())
+    assert contents(tmp_path / "out") == grimm + b"\0" + dickens + b"\0"
+    assert packed.meta.documents == 2
