@@ -95,12 +95,10 @@ def _collect(library: Path) -> Iterator[tuple[str, str]]:
     """Texts and where they stand, in an order that does not depend on the file system."""
     for file in sorted(library.rglob("*.py")):
         place = file.relative_to(library)
-        if _SKIPPED.isdisjoint(place.parts):
-            yield from (
-                _topics(file)
-                if place == _TOPICS
-                else _docstrings(file, ".".join(place.with_suffix("").parts))
-            )
+        if place == _TOPICS:
+            yield from _topics(file)
+        elif _SKIPPED.isdisjoint(place.parts):
+            yield from _docstrings(file, ".".join(place.with_suffix("").parts).removesuffix(".__init__"))
 
 
 def _topics(file: Path) -> Iterator[tuple[str, str]]:
