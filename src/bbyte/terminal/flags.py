@@ -15,15 +15,19 @@ from bbyte.terminal.options import Option, option_of_parameter, options_of_confi
 from bbyte.terminal.screen import Screen
 from bbyte.terminal.settings import settings_from_toml
 
+_PANEL = "Every command"
 FRAME = (
-    Option("quiet", bool, False, "Say nothing but warnings and errors.", ("--quiet", "-q")),
-    Option("json", bool, False, "Give the result as JSON on stdout, for programs.", ("--json",)),
+    Option("quiet", bool, False, "Say nothing but warnings and errors.", ("--quiet", "-q"), panel=_PANEL),
     Option(
-        "config",
-        Path,
-        None,
-        "Take settings from a TOML file; flags and BBYTE_… variables win.",
-        ("--config",),
+        "json", bool, False, "Give the result as JSON on stdout, for programs.", ("--json",), panel=_PANEL
+    ),
+    Option(
+        name="config",
+        annotation=Path,
+        default=None,
+        help="Take settings from a TOML file; flags and BBYTE_… variables win.",
+        flags=("--config",),
+        panel=_PANEL,
     ),
 )
 """What every command takes."""
@@ -48,7 +52,9 @@ def register(
     `help` is the function's docstring unless given. Names bound by functools.partial are no flags.
     Raises ValueError where two settings share a flag.
     """
-    bound = function.keywords if isinstance(function, functools.partial) else {}
+    plain, bound = function, {}
+    if isinstance(function, functools.partial):
+        plain, bound = function.func, function.keywords
     configs = configs or {}
     parameters = [
         parameter
@@ -59,7 +65,7 @@ def register(
     options = tuple(own) + tuple(
         option for keyword, config in configs.items() for option in options_of_config(keyword, config)
     )
-    options += tuple(Option(**{**vars(option), "panel": "Every command"}) for option in FRAME)
+    options += FRAME
     _refuse_doubles(name, options)
     wants_screen = "screen" in inspect.signature(function).parameters and "screen" not in bound
 
@@ -79,7 +85,7 @@ def register(
     call.__signature__ = inspect.Signature([_declared(option, options) for option in options])  # type: ignore[attr-defined]
     call.__annotations__ = {}
     command = type("_Command", (Command,), {"options": options, "examples": tuple(examples)})
-    about = inspect.cleandoc(help or inspect.getdoc(function) or "")
+    about = inspect.cleandoc(help or inspect.getdoc(plain) or "")
     app.command(
         name,
         cls=command,
