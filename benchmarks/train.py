@@ -67,7 +67,9 @@ def step_of(module: nn.Module, loss: Callable[[torch.Tensor], torch.Tensor]) -> 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--preset", default="tiny", choices=list(PRESETS))
     parser.add_argument("--seq-len", type=int, default=256)
     parser.add_argument("--batch-size", type=int, default=32)
@@ -106,7 +108,9 @@ def main() -> None:
             times[name].append((time.perf_counter() - began) / args.steps)
 
     peer = times["transformers Llama"]
-    print(f"{args.preset}, batch {args.batch_size} x {args.seq_len}, {args.threads} threads, torch {torch.__version__}")
+    print(
+        f"{args.preset}, batch {args.batch_size} x {args.seq_len}, {args.threads} threads, torch {torch.__version__}"
+    )
     for name, seconds in times.items():
         rate = args.batch_size * args.seq_len / statistics.median(seconds)
         ratio = statistics.median(theirs / ours for theirs, ours in zip(peer, seconds, strict=True))

@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate') here="$here $word" ;;
+            'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte train'|'bbyte train ar') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -49,14 +49,55 @@ _bbyte() {
         'bbyte generate:--penalty-window') return ;;
         'bbyte generate:--seed') return ;;
         'bbyte generate:--config') return ;;
+        'bbyte train ar:--data') return ;;
+        'bbyte train ar:--preset') return ;;
+        'bbyte train ar:--out') return ;;
+        'bbyte train ar:--name') return ;;
+        'bbyte train ar:--resume') return ;;
+        'bbyte train ar:--n-layer') return ;;
+        'bbyte train ar:--d-model') return ;;
+        'bbyte train ar:--n-head') return ;;
+        'bbyte train ar:--n-kv-head') return ;;
+        'bbyte train ar:--d-ff') return ;;
+        'bbyte train ar:--activation') COMPREPLY=($(compgen -W 'swiglu relu2' -- "$current")); return ;;
+        'bbyte train ar:--rope-base') return ;;
+        'bbyte train ar:--z-loss') return ;;
+        'bbyte train ar:--steps') return ;;
+        'bbyte train ar:--batch-size') return ;;
+        'bbyte train ar:--grad-accum') return ;;
+        'bbyte train ar:--seq-len') return ;;
+        'bbyte train ar:--seq-len-cap') return ;;
+        'bbyte train ar:--optimizer') COMPREPLY=($(compgen -W 'auto adamw muon' -- "$current")); return ;;
+        'bbyte train ar:--lr') return ;;
+        'bbyte train ar:--matrix-lr') return ;;
+        'bbyte train ar:--weight-decay') return ;;
+        'bbyte train ar:--schedule') COMPREPLY=($(compgen -W 'wsd cosine' -- "$current")); return ;;
+        'bbyte train ar:--warmup-steps') return ;;
+        'bbyte train ar:--cooldown') return ;;
+        'bbyte train ar:--clip') return ;;
+        'bbyte train ar:--full-precision-start') return ;;
+        'bbyte train ar:--seed') return ;;
+        'bbyte train ar:--log-every') return ;;
+        'bbyte train ar:--eval-every') return ;;
+        'bbyte train ar:--val-fraction') return ;;
+        'bbyte train ar:--eval-bytes') return ;;
+        'bbyte train ar:--save-every') return ;;
+        'bbyte train ar:--keep') return ;;
+        'bbyte train ar:--device') return ;;
+        'bbyte train ar:--precision') COMPREPLY=($(compgen -W 'auto fp32 bf16 fp16' -- "$current")); return ;;
+        'bbyte train ar:--threads') return ;;
+        'bbyte train ar:--config') return ;;
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="pack shard-tinystories eval-bpb generate" ;;
+        'bbyte:'*) words="pack shard-tinystories eval-bpb generate train" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
+        'bbyte train:'-*) words="--help" ;;
+        'bbyte train:'*) words="ar" ;;
+        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --optimizer-state --no-optimizer-state --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --batch-size --grad-accum --seq-len --seq-len-cap --optimizer --lr --matrix-lr --weight-decay --schedule --warmup-steps --cooldown --clip --full-precision-start --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --device --precision --threads --compile --no-compile --quiet --json --config --help" ;;
     esac
     [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

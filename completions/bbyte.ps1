@@ -7,6 +7,7 @@ $bbytePlaces = @{
         @('shard-tinystories', 'Make a corpus of TinyStories'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),
+        @('train', 'Train a model'),
         @('--version', 'Show the versions of bbyte and Python.'),
         @('--help', 'Show this message and exit.')
     )
@@ -73,6 +74,68 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte train' = @(
+        @('ar', 'Autoregressive transformer (BitByteLM), ternary by default'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte train ar' = @(
+        @('--data', 'Corpus, shards, folder or file (default: the newest corpus).'),
+        @('--preset', 'Named architecture; single settings change it.'),
+        @('--out', 'Folder of the run (default: artifacts/checkpoints/<date>-<name>).'),
+        @('--name', 'Name in the run''s folder.'),
+        @('--allow-overwrite', 'Start anew in a folder that exists.'),
+        @('--resume', 'Go on with a run: its folder, or auto for --out or the newest run.'),
+        @('--optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--no-optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--n-layer', 'Transformer blocks'),
+        @('--d-model', 'Width of the residual stream'),
+        @('--n-head', 'Attention heads'),
+        @('--n-kv-head', 'Key/value heads, shared by groups of attention heads (default: n_head)'),
+        @('--d-ff', 'Width inside the feed-forward'),
+        @('--ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--no-ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--act-quant', '8-bit activations before each ternary matrix'),
+        @('--no-act-quant', '8-bit activations before each ternary matrix'),
+        @('--activation', 'Gate of the feed-forward'),
+        @('--sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--no-sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--qk-norm', 'Normalise queries and keys per head'),
+        @('--no-qk-norm', 'Normalise queries and keys per head'),
+        @('--tied', 'Output head shares the embedding''s weights'),
+        @('--no-tied', 'Output head shares the embedding''s weights'),
+        @('--rope-base', 'Base of the rotary frequencies'),
+        @('--z-loss', 'Weight of the z-loss, which keeps logits small'),
+        @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
+        @('--batch-size', 'Windows read at once (default: by device and window)'),
+        @('--grad-accum', 'Batches added up for one optimizer step'),
+        @('--seq-len', 'Fixed window in bytes (default: on a GPU the curriculum)'),
+        @('--seq-len-cap', 'Longest window of the curriculum 2048, 4096, 8192'),
+        @('--optimizer', 'auto takes muon'),
+        @('--lr', 'Learning rate of AdamW (default: 3e-3 beside Muon, else by size)'),
+        @('--matrix-lr', 'Learning rate of Muon, which updates the matrices of the blocks'),
+        @('--weight-decay', 'Weight decay of AdamW''s matrices; Muon''s own is 0'),
+        @('--schedule', 'Warm-up, constant, linear cool-down; or cosine to 10 %'),
+        @('--warmup-steps', 'Steps of the linear warm-up (default: 2 % of all, at most 500)'),
+        @('--cooldown', 'Part of the steps in the cool-down of wsd'),
+        @('--clip', 'Largest norm of the gradient'),
+        @('--full-precision-start', 'Part of the steps before ternary weights set in'),
+        @('--seed', 'Decides initial weights and the order of the data'),
+        @('--log-every', 'Steps between lines of the log'),
+        @('--eval-every', 'Steps between validations (default: a tenth of all; 0: at the end)'),
+        @('--val-fraction', 'Part held out at the corpus'' end, where pack held nothing out'),
+        @('--eval-bytes', 'Validation bytes scored each time'),
+        @('--save-every', 'Steps between checkpoints (default: a tenth of all; 0: at the end)'),
+        @('--keep', 'Newest checkpoints kept; 0 keeps all'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps'),
+        @('--precision', 'Number type of both passes'),
+        @('--threads', 'CPU threads; 0 takes all cores'),
+        @('--compile', 'Compile the model (torch.compile): a slower start, faster steps'),
+        @('--no-compile', 'Compile the model (torch.compile): a slower start, faster steps'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
 }
 $bbyteChoices = @{
     'bbyte pack --out-dir' = @()
@@ -111,6 +174,44 @@ $bbyteChoices = @{
     'bbyte generate --penalty-window' = @()
     'bbyte generate --seed' = @()
     'bbyte generate --config' = @()
+    'bbyte train ar --data' = @()
+    'bbyte train ar --preset' = @()
+    'bbyte train ar --out' = @()
+    'bbyte train ar --name' = @()
+    'bbyte train ar --resume' = @()
+    'bbyte train ar --n-layer' = @()
+    'bbyte train ar --d-model' = @()
+    'bbyte train ar --n-head' = @()
+    'bbyte train ar --n-kv-head' = @()
+    'bbyte train ar --d-ff' = @()
+    'bbyte train ar --activation' = @('swiglu', 'relu2')
+    'bbyte train ar --rope-base' = @()
+    'bbyte train ar --z-loss' = @()
+    'bbyte train ar --steps' = @()
+    'bbyte train ar --batch-size' = @()
+    'bbyte train ar --grad-accum' = @()
+    'bbyte train ar --seq-len' = @()
+    'bbyte train ar --seq-len-cap' = @()
+    'bbyte train ar --optimizer' = @('auto', 'adamw', 'muon')
+    'bbyte train ar --lr' = @()
+    'bbyte train ar --matrix-lr' = @()
+    'bbyte train ar --weight-decay' = @()
+    'bbyte train ar --schedule' = @('wsd', 'cosine')
+    'bbyte train ar --warmup-steps' = @()
+    'bbyte train ar --cooldown' = @()
+    'bbyte train ar --clip' = @()
+    'bbyte train ar --full-precision-start' = @()
+    'bbyte train ar --seed' = @()
+    'bbyte train ar --log-every' = @()
+    'bbyte train ar --eval-every' = @()
+    'bbyte train ar --val-fraction' = @()
+    'bbyte train ar --eval-bytes' = @()
+    'bbyte train ar --save-every' = @()
+    'bbyte train ar --keep' = @()
+    'bbyte train ar --device' = @()
+    'bbyte train ar --precision' = @('auto', 'fp32', 'bf16', 'fp16')
+    'bbyte train ar --threads' = @()
+    'bbyte train ar --config' = @()
 }
 Register-ArgumentCompleter -Native -CommandName bbyte -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

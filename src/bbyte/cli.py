@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from bbyte.commands import eval_bpb, generate, pack, shard_tinystories
+from bbyte.commands import eval_bpb, generate, pack, shard_tinystories, train
 from bbyte.terminal.boundary import run
-from bbyte.terminal.flags import new_group, register
+from bbyte.terminal.flags import add_group, new_group, register
 
 EXAMPLES = (
     "bbyte quickstart",
@@ -34,6 +34,7 @@ register(
     panel="Data",
     examples=shard_tinystories.EXAMPLES,
 )
+add_group(app, "train", train.group(), panel="Training")
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS

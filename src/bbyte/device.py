@@ -6,7 +6,9 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -89,6 +91,18 @@ def usable_cores() -> int:
     if sys.platform != "win32" and hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return psutil.cpu_count(logical=False) or os.cpu_count() or 1
+
+
+@cache
+def cpu_maker() -> str:
+    """The vendor the CPU names itself by, such as GenuineIntel or AuthenticAMD; empty where it is unknown."""
+    if sys.platform == "win32":
+        return platform.processor().rpartition(" ")[2]
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id")), "")
 
 
 def _device(asked: str) -> str:

@@ -11,12 +11,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bbyte.operations import relu2, rms_norm, rotate, swiglu
+from bbyte.operations import linear, relu2, rms_norm, rotate, swiglu
 from bbyte.quantization.activations import Int8Activations
 from bbyte.quantization.bitlinear import fused_linear
 
 Activation = Literal["swiglu", "relu2"]
 LinearFactory = Callable[[int, int], nn.Linear]
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` without bias, by `operations.linear`."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, out_features, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x` (..., in) to (..., out)."""
+        return linear(x, self.weight)
 
 
 class RMSNorm(nn.Module):
@@ -100,12 +111,14 @@ class Attention(nn.Module):
         """`x` (B, T, C) to (B, T, C); `table` from `rotary_table` for these T positions."""
         B, T, _ = x.shape
         qkv = fused_linear(self.quantize(x), (self.q_proj, self.k_proj, self.v_proj))
-        qk, v = qkv.view(B, T, -1, self.head_width).split((self.n_head + self.n_kv_head, self.n_kv_head), 2)
+        qk, v = torch.split(
+            qkv.view(B, T, -1, self.head_width), [self.n_head + self.n_kv_head, self.n_kv_head], 2
+        )
         if self.q_norm is not None and self.k_norm is not None:
-            q, k = qk.split((self.n_head, self.n_kv_head), 2)
+            q, k = torch.split(qk, [self.n_head, self.n_kv_head], 2)
             qk = torch.cat((self.q_norm(q), self.k_norm(k)), 2)
         qk = rotate(qk, *(part.to(qk.dtype) for part in table))
-        q, k = qk.transpose(1, 2).split((self.n_head, self.n_kv_head), 1)
+        q, k = torch.split(qk.transpose(1, 2), [self.n_head, self.n_kv_head], 1)
         v = v.transpose(1, 2)
         mask = None
         if cache is not None:

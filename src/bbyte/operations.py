@@ -4,11 +4,22 @@ Autograd would keep the result of every multiplication and walk back through eac
 only what its gradient needs. Under torch.compile the plain formulas run instead: the compiler fuses those.
 """
 
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from bbyte.device import cpu_maker
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """`x` (..., in) times the transpose of `weight` (out, in): as torch's own, by the faster library here."""
+    if not _onednn_is_faster(x, weight):
+        return F.linear(x, weight)
+    rows: Tensor = _onednn_linear(x.reshape(-1, x.shape[-1]), weight)
+    return rows.view(*x.shape[:-1], weight.shape[0])
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -46,6 +57,56 @@ def relu2(gate_up: Tensor) -> Tensor:
 def _call(function: type[torch.autograd.Function], *args: Any) -> Tensor:
     result: Tensor = function.apply(*args)  # type: ignore[no-untyped-call]
     return result
+
+
+@cache
+def _mkl_is_slow() -> bool:
+    # MKL, torch's library for float32 products on x86, keeps to AVX2 on CPUs of other makers than Intel;
+    # oneDNN, which torch also carries, does not: 2.3 times the speed on an AMD EPYC with AVX-512.
+    there = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return there and hasattr(torch.ops.mkldnn, "_linear_pointwise") and cpu_maker() != "GenuineIntel"
+
+
+def _onednn_is_faster(x: Tensor, weight: Tensor) -> bool:
+    return (
+        x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and x.numel() >= _ENOUGH_ROWS * x.shape[-1]
+        and not torch.is_autocast_enabled("cpu")
+        and _mkl_is_slow()
+    )
+
+
+_ENOUGH_ROWS = 32
+
+
+@torch.library.custom_op("bbyte::onednn_linear", mutates_args=())
+def _onednn_linear(x: Tensor, weight: Tensor) -> Tensor:
+    result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+    return result
+
+
+@_onednn_linear.register_fake
+def _onednn_linear_shape(x: Tensor, weight: Tensor) -> Tensor:
+    return x.new_empty(x.shape[0], weight.shape[0])
+
+
+def _keep_factors(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _onednn_linear_backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    x, weight = ctx.saved_tensors
+    grad_x = _onednn_linear(grad, weight.t()) if ctx.needs_input_grad[0] else None
+    if not ctx.needs_input_grad[1]:
+        return grad_x, None
+    # Of the two ways to the weight's gradient the one with fewer rows is faster.
+    if grad.shape[1] <= x.shape[1]:
+        return grad_x, _onednn_linear(grad.t(), x.t())
+    return grad_x, _onednn_linear(x.t(), grad.t()).t().contiguous()
+
+
+_onednn_linear.register_autograd(_onednn_linear_backward, setup_context=_keep_factors)
 
 
 class _RMSNorm(torch.autograd.Function):

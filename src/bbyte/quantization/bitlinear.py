@@ -2,8 +2,8 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from bbyte.operations import linear
 from bbyte.quantization.activations import Int8Activations
 from bbyte.quantization.ternary import straight_through, ternary_values
 
@@ -30,7 +30,7 @@ class BitLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (..., in) to (..., out)."""
-        return F.linear(x, self.effective_weight())
+        return linear(x, self.effective_weight())
 
     def _quantized(self) -> Tensor:
         # Quantizing costs as much as a small matmul: do it once per update, not once per micro-batch.
@@ -64,4 +64,4 @@ def set_quantized(model: nn.Module, active: bool) -> None:
 def fused_linear(x: Tensor, layers: tuple[nn.Linear, ...]) -> Tensor:
     """The outputs of several bias-free linear layers that read the same `x`, side by side, by one product."""
     weights = [layer.effective_weight() if isinstance(layer, BitLinear) else layer.weight for layer in layers]
-    return F.linear(x, torch.cat(weights))
+    return linear(x, torch.cat(weights))

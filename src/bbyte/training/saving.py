@@ -8,7 +8,7 @@ import torch
 from bbyte import device
 from bbyte.checkpoint import find, store
 from bbyte.checkpoint.meta import CheckpointMeta
-from bbyte.config import to_dict
+from bbyte.config import Config, to_dict
 from bbyte.errors import BbyteError, UsageError
 from bbyte.quantization.bitlinear import is_ternary
 
@@ -42,7 +42,7 @@ def save(trainer: "Trainer") -> "Path":
 
 def describe(trainer: "Trainer") -> CheckpointMeta:
     """What checkpoint.json says of the trainer's state."""
-    config, last = to_dict(trainer.model.config), trainer.next_step - 1
+    config, last = to_dict(architecture(trainer)), trainer.next_step - 1
     return CheckpointMeta(
         kind="resume",
         family=trainer.family.name,
@@ -56,23 +56,26 @@ def describe(trainer: "Trainer") -> CheckpointMeta:
             "path": str(trainer.corpus.path),
             "size": trainer.corpus.size,
             "fingerprint": trainer.corpus.fingerprint,
+            "train_size": trainer.order.size,
         },
         metrics={"val_bpb": trainer.val_bpb, "best_bpb": trainer.best_bpb},
         environment=device.environment(trainer.placement),
     )
 
 
-def resume(trainer: "Trainer", loaded: store.Loaded) -> list[str]:
+def resume(trainer: "Trainer", loaded: store.Loaded, *, optimizer_state: bool = True) -> list[str]:
     """Give the trainer the weights, optimizer state and place of a checkpoint; returns what to warn of.
 
     Raises UsageError for another architecture, another corpus or a finished run.
     """
     meta = loaded.meta
     _refuse_another(trainer, meta)
-    expected = trainer.optimizers.expected_state()
-    state = store.load_optimizer(loaded.found.path, expected, trainer.placement.device)
+    if optimizer_state:
+        expected = trainer.optimizers.expected_state()
+        trainer.optimizers.load_state(
+            store.load_optimizer(loaded.found.path, expected, trainer.placement.device)
+        )
     trainer.model.load_state_dict(loaded.model.state_dict())
-    trainer.optimizers.load_state(state)
     trainer.next_step, trainer.bytes_seen = meta.step, meta.bytes_seen
     trainer.val_bpb, trainer.best_bpb = meta.metrics["val_bpb"], meta.metrics["best_bpb"]
     trainer.log.cut(meta.step)
@@ -85,8 +88,14 @@ def resume(trainer: "Trainer", loaded: store.Loaded) -> list[str]:
     return warnings
 
 
+def architecture(trainer: "Trainer") -> Config:
+    """The config of the model in training."""
+    config: Config = trainer.model.config  # type: ignore[assignment]
+    return config
+
+
 def _refuse_another(trainer: "Trainer", meta: CheckpointMeta) -> None:
-    ours, theirs = to_dict(trainer.model.config), to_dict(meta.model_config())
+    ours, theirs = to_dict(architecture(trainer)), to_dict(meta.model_config())
     different = [f"{key} {theirs[key]} there, {ours[key]} here" for key in ours if ours[key] != theirs[key]]
     if different:
         raise UsageError(

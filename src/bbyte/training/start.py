@@ -43,6 +43,20 @@ class Request:
     name: str | None = None
     allow_overwrite: bool = False
     resume: Path | None = None
+    optimizer_state: bool = True
+
+
+def resumable(asked: str | None, out: Path | None) -> Path | None:
+    """The run that `--resume` means, or None where there is nothing to resume yet.
+
+    "auto" is the run in `out`, or without one the newest run; else it is a path, which must exist.
+    """
+    if asked is None:
+        return None
+    if asked != "auto":
+        return Path(asked)
+    candidates = find.runs() if out is None else [out] if find.steps(out) else []
+    return candidates[0] if candidates else None
 
 
 def start(request: Request) -> Trainer:
@@ -89,7 +103,7 @@ def start(request: Request) -> Trainer:
     if runtime.compile:
         trainer.forward = torch.compile(objective)
     if loaded is not None:
-        trainer.warnings += saving.resume(trainer, loaded)
+        trainer.warnings += saving.resume(trainer, loaded, optimizer_state=request.optimizer_state)
     return trainer
 
 

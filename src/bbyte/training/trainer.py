@@ -55,6 +55,12 @@ class Trainer:
 
     def run(self) -> Iterator[Event]:
         """Train from the next step to the last, saying what happens as it happens."""
+        try:
+            yield from self._events()
+        finally:
+            self.log.close()
+
+    def _events(self) -> Iterator[Event]:
         began, clock = time.perf_counter(), _Clock()
         yield self._started()
         yield from (Warned(text) for text in self.warnings)

@@ -9,10 +9,10 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from bbyte.layers import Attention, FeedForward, KVCache, LinearFactory, RMSNorm, rotary_table
+from bbyte.layers import Attention, FeedForward, KVCache, Linear, LinearFactory, RMSNorm, rotary_table
 from bbyte.models.ar.config import ARConfig
+from bbyte.operations import linear
 from bbyte.quantization.bitlinear import BitLinear
 
 
@@ -21,7 +21,7 @@ class Block(nn.Module):
 
     def __init__(self, config: ARConfig) -> None:
         super().__init__()
-        linear: LinearFactory = BitLinear if config.ternary else _plain_linear
+        linear: LinearFactory = BitLinear if config.ternary else Linear
         act_quant = config.ternary and config.act_quant
         sub_norm, eps = bool(config.sub_norm), config.norm_eps
         self.input_layernorm = RMSNorm(config.d_model, eps)
@@ -53,7 +53,7 @@ class BitByteLM(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
         self.layers = nn.ModuleList(Block(config) for _ in range(config.n_layer))
         self.norm = RMSNorm(config.d_model, config.norm_eps)
-        self.lm_head = None if config.tied else _plain_linear(config.d_model, config.vocab_size)
+        self.lm_head = None if config.tied else Linear(config.d_model, config.vocab_size)
         self._initialise()
 
     @property
@@ -75,7 +75,7 @@ class BitByteLM(nn.Module):
             x = block(x, table, cache, index)
         if cache is not None:
             cache.length += tokens.shape[1]
-        return F.linear(self.norm(x), self._head())
+        return linear(self.norm(x), self._head())
 
     def new_cache(self, lanes: int, capacity: int) -> KVCache:
         """An empty cache for `lanes` streams of up to `capacity` positions."""
@@ -100,7 +100,3 @@ class BitByteLM(nn.Module):
             nn.init.zeros_(block.mlp.down_proj.weight)
         if self.lm_head is not None:
             nn.init.zeros_(self.lm_head.weight)
-
-
-def _plain_linear(in_features: int, out_features: int) -> nn.Linear:
-    return nn.Linear(in_features, out_features, bias=False)

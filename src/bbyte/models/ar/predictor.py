@@ -60,6 +60,6 @@ class CachedPredictor:
 
     @torch.inference_mode()
     def _read(self, block: NDArray[np.uint8]) -> None:
-        tokens: Tensor = torch.from_numpy(np.ascontiguousarray(block)).to(self._device)
+        tokens: Tensor = torch.from_numpy(np.array(block)).to(self._device)
         self._logits = self._model(tokens, self._cache)[:, -1]
         self._held = np.concatenate([self._held, block], axis=1)

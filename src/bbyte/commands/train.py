@@ -1,0 +1,95 @@
+"""`bbyte train FAMILY`: one command for each family of models there is."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bbyte.device import Runtime
+from bbyte.models.contract import Family
+from bbyte.models.families import families
+from bbyte.terminal.flags import new_group, register
+from bbyte.terminal.screen import Screen
+from bbyte.training.config import TrainConfig
+
+EXAMPLES = (
+    "bbyte train ar",
+    "bbyte train ar --data artifacts/datasets/tales --preset tiny --steps 300",
+    "bbyte train ar --resume auto",
+    "bbyte train ar --config artifacts/checkpoints/RUN/config.toml --seed 1",
+)
+
+
+def group() -> typer.Typer:
+    """The `train` word: a command a family, its flags those of the family's configs."""
+    words = new_group("Train a model: it learns to predict the bytes of a corpus.", EXAMPLES)
+    for family in families().values():
+        register(
+            words,
+            family.name,
+            partial(train, family=family),
+            panel="Families",
+            examples=tuple(example for example in EXAMPLES if f"train {family.name}" in example),
+            configs={
+                "model": family.config,
+                "objective": family.objective_config,
+                "training": TrainConfig,
+                "runtime": Runtime,
+            },
+            help=f"{family.summary}.",
+        )
+    return words
+
+
+def train(
+    screen: Screen,
+    data: Annotated[
+        Path | None, typer.Option(help="Corpus, shards, folder or file (default: the newest corpus).")
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Named architecture; single settings change it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run (default: artifacts/checkpoints/<date>-<name>).")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name in the run's folder.")] = None,
+    allow_overwrite: Annotated[
+        bool, typer.Option("--allow-overwrite", help="Start anew in a folder that exists.")
+    ] = False,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with a run: its folder, or auto for --out or the newest run.")
+    ] = None,
+    optimizer_state: Annotated[bool, typer.Option(help="Resume with the optimizer's state.")] = True,
+    *,
+    family: Family,
+    model: dict[str, Any],
+    objective: dict[str, Any],
+    training: dict[str, Any],
+    runtime: dict[str, Any],
+) -> None:
+    """Train a model of one family."""
+    from bbyte.starter import default_corpus
+    from bbyte.terminal.training import show
+    from bbyte.training.start import Request, resumable, start
+
+    place = resumable(resume, out)
+    if resume is not None and place is None:
+        screen.say("nothing to resume yet: starting a new run")
+    if data is None and place is None:
+        data, sentence = default_corpus()
+        screen.say(sentence)
+    request = Request(
+        family=family.name,
+        data=data,
+        preset=preset,
+        model=model,
+        objective=objective,
+        training=training,
+        runtime=runtime,
+        out=out,
+        name=name,
+        allow_overwrite=allow_overwrite or resume is not None,
+        resume=place,
+        optimizer_state=optimizer_state,
+    )
+    trainer = start(request)
+    show(trainer.run(), screen, log_every=trainer.config.log_every)
