@@ -210,3 +210,15 @@ def test_real_books(tmp_path):
     dickens = bz2.decompress((DATA / "silesia" / "dickens.bz2").read_bytes())
     assert contents(tmp_path / "out") == grimm + b"\0" + dickens + b"\0"
     assert packed.meta.documents == 2
+
+
+def test_the_example_in_the_documentation_runs(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    Path("texts").mkdir()
+    for number in range(100):
+        Path(f"texts/{number}.txt").write_text(f"text {number} " * 20)
+    names = {}
+    exec(code, names)  # noqa: S102 - our own page
+    assert names["batch"].shape == (8, 513)

@@ -11,7 +11,7 @@ from bbyte.data import meta
 from bbyte.data.meta import CorpusMeta, Source
 from bbyte.data.shards import Chunk, ShardWriter
 from bbyte.data.split import SEGMENT, Split, segments
-from bbyte.data.staging import new_corpus_folder, sync_folder
+from bbyte.data.staging import holds_anything, new_corpus_folder, sync_folder
 from bbyte.errors import DataError
 
 
@@ -21,7 +21,9 @@ class CorpusWriter:
     If the block fails or is interrupted nothing is left behind, and what was there before stays.
     shard_bytes and separator: as `ShardWriter` has them. val_fraction: the share of the bytes to hold out
     (see `Split`); where a document is split, both parts end with a separator. replace: whether an earlier
-    corpus in the folder may be replaced. `meta` and `val_meta` describe the result afterwards.
+    corpus in the folder may be replaced, which then waits until the new one is on disk; a corpus that
+    replaces nothing can be packed again after a power loss, and is not waited for. `meta` and `val_meta`
+    describe the result afterwards.
 
     Raises UsageError for settings that make no sense, a folder that may not be written, or a split that
     leaves one side empty; DataError when no document was written.
@@ -46,6 +48,7 @@ class CorpusWriter:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as open_files:
+            self._durable = holds_anything(self.target)
             self._folder = open_files.enter_context(new_corpus_folder(self.target, replace=self._replace))
             self._closing = open_files.enter_context(contextlib.ExitStack())
             self._train = self._closing.enter_context(self._shards(self._folder))
@@ -97,7 +100,9 @@ class CorpusWriter:
         (side or self._train).end_document()
 
     def _shards(self, folder: Path) -> ShardWriter:
-        return ShardWriter(folder, shard_bytes=self._shard_bytes, separator=self.separator)
+        return ShardWriter(
+            folder, shard_bytes=self._shard_bytes, separator=self.separator, durable=self._durable
+        )
 
     def _finish(self) -> None:
         written = [self._train, self._val] if self.val_fraction else [self._train]
@@ -120,7 +125,9 @@ class CorpusWriter:
         )
         with (folder / meta.FILE).open("xb") as file:
             file.write(meta.text(described).encode())
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(folder)
+            if self._durable:
+                file.flush()
+                os.fsync(file.fileno())
+        if self._durable:
+            sync_folder(folder)
         return described

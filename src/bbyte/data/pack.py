@@ -53,7 +53,7 @@ class Reporter:
 
 def pack(
     inputs: Sequence[str],
-    out_dir: Path,
+    out_dir: str | Path,
     *,
     shard_bytes: int = 2 << 30,
     separator: int | None = 0,
@@ -71,20 +71,21 @@ def pack(
     Raises UsageError for what cannot be asked, DataError for a damaged input or when there is nothing to
     pack, OSError when reading or writing fails. Whenever it raises, `out_dir` is as it was before.
     """
+    target = Path(out_dir)
     if not inputs:
         raise UsageError(
             "nothing to pack: no input was named", "name files or folders, or - for standard input"
         )
-    count, total = _measure(inputs, extensions, out_dir)
+    count, total = _measure(inputs, extensions, target)
     if not count:
         _refuse_nothing(inputs, extensions)
     report = Reporter(on_progress, total)
     skipped: list[Skipped] = []
     skipped_count = 0
     with CorpusWriter(
-        out_dir, shard_bytes=shard_bytes, separator=separator, val_fraction=val_fraction, replace=force
+        target, shard_bytes=shard_bytes, separator=separator, val_fraction=val_fraction, replace=force
     ) as writer:
-        for found in find_documents(inputs, extensions=extensions, output=out_dir):
+        for found in find_documents(inputs, extensions=extensions, output=target):
             if isinstance(found, Document):
                 writer.add_source(found.name, found.stored_bytes)
                 writer.add_stream(found.chunks(report.add))

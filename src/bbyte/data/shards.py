@@ -24,18 +24,21 @@ class ShardWriter:
 
     Plain documents (`write`, `end_document`) fill each shard exactly and are cut where it is full;
     `write_whole` keeps a document and its separator in one shard unless they are larger than one.
-    separator: the byte after each document, 0 to 255, or None for none. Use it as a context manager; on
-    leaving it the files are complete and synced, and `shards` lists them.
+    separator: the byte after each document, 0 to 255, or None for none. durable: whether to wait until all
+    is safe from a power loss. Use it as a context manager; on leaving it the files are complete, and `shards`
+    lists them.
 
     Raises UsageError for settings that make no sense, OSError when the disk does not take a write.
     """
 
-    def __init__(self, folder: Path, *, shard_bytes: int, separator: int | None = 0) -> None:
+    def __init__(
+        self, folder: Path, *, shard_bytes: int, separator: int | None = 0, durable: bool = True
+    ) -> None:
         if shard_bytes < 1:
             raise UsageError(f"a shard of {shard_bytes} bytes is too small", "use at least 1 byte a shard")
         if separator is not None and not 0 <= separator <= 255:
             raise UsageError(f"the separator {separator} is no byte", "use 0 to 255, or none")
-        self.folder, self.shard_bytes = folder, shard_bytes
+        self.folder, self.shard_bytes, self.durable = folder, shard_bytes, durable
         self.separator = b"" if separator is None else bytes([separator])
         self.shards: list[Shard] = []
         self.bytes = 0
@@ -117,7 +120,8 @@ class ShardWriter:
                 self._hasher.update(piece)
             else:
                 hashed.result()
-        self._sync_as_we_go(file, len(piece))
+        if self.durable:
+            self._sync_as_we_go(file, len(piece))
 
     def _sync_as_we_go(self, file: io.FileIO, written: int) -> None:
         """Send data to the disk while more is being written, so that no long wait comes at the end."""
@@ -136,8 +140,9 @@ class ShardWriter:
     def _close_shard(self) -> None:
         if self._file is None:
             return
-        self._await_sync()
-        os.fsync(self._file.fileno())
+        if self.durable:
+            self._await_sync()
+            os.fsync(self._file.fileno())
         self._file.close()
         name = f"shard_{len(self.shards):05d}.bin"
         self.shards.append(Shard(name, self._filled, self._hasher.hexdigest()))

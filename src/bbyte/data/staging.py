@@ -20,9 +20,11 @@ def new_corpus_folder(target: Path, *, replace: bool) -> Iterator[Path]:
     """An empty folder to write a corpus into; it becomes `target` when the block ends without an exception.
 
     Until then `target` stays as it is, and if the block fails nothing is left behind. What an earlier
-    process that was killed left is removed. Raises UsageError as `check_target` does.
+    process that was killed left is removed. Where a corpus is replaced the new one is safe from a power
+    loss before the old one goes. Raises UsageError as `check_target` does.
     """
     check_target(target, replace=replace)
+    durable = holds_anything(target)
     target = target.resolve()
     made = _make_parents(target)
     try:
@@ -36,8 +38,7 @@ def new_corpus_folder(target: Path, *, replace: bool) -> Iterator[Path]:
             yield folder
             lock.release()
             (folder / _LOCK).unlink(missing_ok=True)
-            sync_folder(folder)
-            _put_in_place(folder, target)
+            _put_in_place(folder, target, durable=durable)
         finally:
             lock.release()
             shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +62,7 @@ def check_target(target: Path, *, replace: bool) -> None:
         raise UsageError(f"{target} is a file, not a folder", "name a folder that does not exist yet")
     if target.is_mount() or target.resolve() == Path.cwd():
         raise UsageError(f"{target} itself cannot be replaced", "name a folder inside of it")
-    if not any(target.iterdir()):
+    if not holds_anything(target):
         return
     if not replace:
         raise UsageError(
@@ -73,6 +74,11 @@ def check_target(target: Path, *, replace: bool) -> None:
             f"{target} is not replaced: it holds {foreign.relative_to(target)}, which is no part of a corpus",
             "name another folder",
         )
+
+
+def holds_anything(target: Path) -> bool:
+    """Whether there is something in the folder `target` that writing to it would replace."""
+    return target.is_dir() and any(target.iterdir())
 
 
 def is_staging_name(path: Path, target: Path) -> bool:
@@ -133,13 +139,16 @@ def _escaped(name: str) -> str:
     return "".join(f"[{character}]" if character in "*?[" else character for character in name)
 
 
-def _put_in_place(folder: Path, target: Path) -> None:
+def _put_in_place(folder: Path, target: Path, *, durable: bool) -> None:
     """Two renames where something is in the way, undone if the last step fails."""
+    if durable:
+        sync_folder(folder)
     if target.exists():
         target.rename(_previous(target))
     try:
         folder.rename(target)
-        sync_folder(target.parent)
+        if durable:
+            sync_folder(target.parent)
     except BaseException:
         if not folder.exists():
             target.rename(folder)
