@@ -2,9 +2,9 @@
 
     python benchmarks/pack.py --megabytes 1024 --runs 9
 
-Runs alternate, so that a disk or neighbour that slows down slows both; the figures are medians. `pack` hashes
-everything, `cat` nothing. Neither waits for the disk; `pack` over an earlier corpus does, beside a `cat` that is
-synced.
+Runs alternate, so that a disk or neighbour that slows down slows both; the figures are medians. `pack`
+hashes everything, `cat` nothing. Neither waits for the disk; `pack` over an earlier corpus does, beside a
+`cat` that is synced.
 """
 
 import argparse
