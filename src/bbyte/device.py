@@ -11,8 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
-
 from bbyte.config import Problems, setting
 from bbyte.errors import UsageError
 
@@ -90,6 +88,8 @@ def usable_cores() -> int:
     """CPU cores this process may run on."""
     if sys.platform != "win32" and hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
+    import psutil
+
     return psutil.cpu_count(logical=False) or os.cpu_count() or 1
 
 
@@ -143,9 +143,10 @@ def peak_memory(device: str) -> int:
         import torch
 
         return int(torch.cuda.max_memory_allocated(device))
-    info = psutil.Process().memory_info()
     if sys.platform == "win32":
-        return int(info.peak_wset)
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -5,6 +5,7 @@ version this program knows, exactly the keys expected, and a digest that matches
 """
 
 import json
+import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,7 +30,7 @@ def read(path: Path, *, format: str, version: int, keys: Collection[str]) -> dic
     Raises DataError, naming the file, for anything but a well-formed manifest of this format and version with
     exactly `keys` (besides "format" and "version").
     """
-    content = _parse(path)
+    content, text = _parse(path)
     if content.get("format") != format:
         _refuse(path, f"is not a {format}", "is this the right file?")
     if content.get("version") != version:
@@ -43,26 +44,32 @@ def read(path: Path, *, format: str, version: int, keys: Collection[str]) -> dic
     digest = content.pop(DIGEST)
     if digest != _digest(content):
         _refuse(path, "does not match its own digest", DAMAGED)
+    if text != write_text(content):  # white space, or another way to write the same numbers
+        _refuse(path, "was changed after it was written", DAMAGED)
     return content
 
 
 DAMAGED = "the file is damaged or was edited by hand: restore it from a copy"
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> tuple[dict[str, Any], str]:
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
             _refuse(path, f"is larger than {LARGEST} bytes", DAMAGED)
-        content = json.loads(raw.decode(), object_pairs_hook=_distinct, parse_constant=_no_constant)
+        text = raw.decode()
+        content = json.loads(
+            text, object_pairs_hook=_distinct, parse_constant=_no_constant, parse_float=_finite
+        )
+        depth = _depth(content)
     except FileNotFoundError:
         _refuse(path, "is missing", "is this the right folder?")
     except (ValueError, RecursionError) as error:
         _refuse(path, f"is not valid JSON ({error})", DAMAGED)
-    if not isinstance(content, dict) or _depth(content) > DEEPEST:
+    if not isinstance(content, dict) or depth > DEEPEST:
         _refuse(path, f"is not a JSON object of at most {DEEPEST} levels", DAMAGED)
-    return content
+    return content, text
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -74,6 +81,13 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
 
 
 def _depth(value: Any) -> int:
