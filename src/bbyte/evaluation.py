@@ -55,6 +55,19 @@ class InMemory:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """A stretch of a source's bytes, as a source."""
+
+    source: ByteSource
+    start: int
+    size: int
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Bytes start .. stop - 1 of the slice."""
+        return self.source.read(self.start + start, self.start + min(stop, self.size))
+
+
+@dataclass(frozen=True)
 class Score:
     """What scoring a source gave: a sum of nats over a count of bytes, and what must be said beside it.
 

@@ -33,7 +33,7 @@ def read(path: Path, *, format: str, version: int, keys: Collection[str]) -> dic
     content, text = _parse(path)
     if content.get("format") != format:
         _refuse(path, f"is not a {format}", "is this the right file?")
-    if content.get("version") != version:
+    if content.get("version") != version or isinstance(content["version"], bool):
         found = content.get("version")
         _refuse(
             path, f"has version {found!r}; this bbyte knows version {version}", "a newer bbyte may read it"

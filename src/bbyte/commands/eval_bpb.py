@@ -11,7 +11,6 @@ from bbyte.terminal.screen import Screen
 if TYPE_CHECKING:
     from bbyte.anchors import Anchor
     from bbyte.checkpoint.find import Found
-    from bbyte.data.corpus import ByteCorpus
     from bbyte.device import Placement
     from bbyte.evaluation import ByteSource, Score
 
@@ -20,7 +19,6 @@ EXAMPLES = (
     "bbyte eval-bpb artifacts/checkpoints/my-run --all-steps --data book.txt",
     "bbyte eval-bpb step-0001000 step-0002000 --data artifacts/datasets/tales --stride 64 --json",
 )
-POSITIONS_AT_ONCE = 16384
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,7 @@ def eval_bpb(
 ) -> None:
     """Score data in bits per byte: every byte counted once, with the context and stride printed."""
     from bbyte import anchors as classical
+    from bbyte import scoring
     from bbyte.config import from_dict
     from bbyte.device import Runtime, place
 
@@ -75,10 +74,16 @@ def eval_bpb(
     wanted = {"device": device, "precision": precision, "threads": threads}
     placement = place(from_dict(Runtime, wanted, where="settings"))
     screen.say(f"scoring {chosen} on {placement.device} in {placement.precision}")
-    scores = [_score(screen, one, chosen.source, context, stride, batch_size, placement) for one in found]
+    window = {"context": context, "stride": stride, "batch_size": batch_size}
+    scores = [_score(screen, one, chosen.source, placement, **window) for one in found]
     compared: list[Anchor] = []
-    primer, primed_with = _primer(screen, found[0]) if anchors else (None, "")
+    primer, primed_with = None, ""
     if anchors:
+        before = scoring.primer(found[0].meta)
+        if before is None:
+            screen.warn("the corpus of the training is gone, so the compressors are not primed with it")
+        else:
+            primer, primed_with = before
         screen.say("compressing the same bytes with gzip, xz and PPMd")
         compared = classical.anchors(chosen.source.read(0, chosen.source.size).tobytes(), primer)
     if screen.json:
@@ -107,14 +112,13 @@ def eval_bpb(
 
 def _find(screen: Screen, paths: list[Path] | None, all_steps: bool) -> "list[Found]":
     """The checkpoints asked for, or the newest one."""
-    from bbyte.checkpoint.find import find, newest, steps
+    from bbyte.checkpoint.find import newest
+    from bbyte.scoring import checkpoints
 
     if not paths:
         paths = [newest()]
         screen.say(f"taking the newest run, {paths[0]}")
-    if all_steps:
-        paths = [step for path in paths for step in sorted(steps(path)) or [path]]
-    found = [find(path) for path in paths]
+    found = checkpoints(paths, all_steps=all_steps)
     for one in found:
         for skipped, why in one.skipped:
             screen.warn(f"skipped {skipped.name}: {why}")
@@ -124,85 +128,33 @@ def _find(screen: Screen, paths: list[Path] | None, all_steps: bool) -> "list[Fo
 def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: int | None) -> Chosen:
     """The bytes to score: of a corpus, those the models have not been trained on."""
     from bbyte.data.corpus import ByteCorpus
+    from bbyte.evaluation import Slice
+    from bbyte.scoring import held_out
     from bbyte.starter import default_corpus
-    from bbyte.training.validation import Slice
 
     if data is None:
         data, sentence = default_corpus()
         screen.say(sentence)
-    corpus = ByteCorpus.open(data)
-    source, part = _held_out(screen, corpus, found)
+    source, part, is_new = held_out(ByteCorpus.open(data), [one.meta for one in found])
+    if not is_new:
+        screen.warn(f"{data} was trained on: this does not say how the model does on new text")
     if max_bytes is not None and max_bytes < source.size:
         source, part = Slice(source, 0, max_bytes), "the beginning" + (f" of {part}" if part else "")
     return Chosen(source, data, part)
 
 
-def _held_out(screen: Screen, corpus: "ByteCorpus", found: "list[Found]") -> "tuple[ByteSource, str]":
-    """What was not trained on: what pack held out of a corpus, else what training held out, else all."""
-    from bbyte.training.validation import Slice
-
-    if corpus.validation is not None:
-        return corpus.validation, "the held-out part"
-    trained = [one.meta.corpus for one in found if one.meta.corpus.get("fingerprint") == corpus.fingerprint]
-    if not trained:
-        return corpus, ""
-    start = max(int(entry.get("train_size", corpus.size)) for entry in trained)
-    if start < corpus.size:
-        return Slice(corpus, start, corpus.size - start), "the end, not trained on,"
-    screen.warn(f"{corpus.path} was trained on: this does not say how the model does on new text")
-    return corpus, ""
-
-
 def _score(
-    screen: Screen,
-    found: "Found",
-    source: "ByteSource",
-    context: int | None,
-    stride: int | None,
-    batch_size: int | None,
-    placement: "Placement",
+    screen: Screen, found: "Found", source: "ByteSource", placement: "Placement", **window: int | None
 ) -> "Score":
-    from bbyte.checkpoint import store
-    from bbyte.evaluation import bits_per_byte, objective_measure
+    from bbyte.scoring import score_checkpoint
 
-    longest = found.meta.context
-    if context is not None and context > longest:
+    asked, longest = window["context"], found.meta.context
+    if asked is not None and asked > longest:
         screen.warn(
             f"{found.path.name} was trained on windows of {longest} bytes, so the context is {longest}"
         )
-    length = min(context or longest, longest)
-    loaded = store.load(found.path, placement.device)
-    objective = loaded.family.objective(loaded.model, loaded.family.objective_config()).to(placement.device)
-    with screen.progress(found.path.name, source.size) as bar, placement.autocast():
-        return bits_per_byte(
-            objective_measure(objective, placement.device),
-            source,
-            context=length,
-            stride=stride or max(1, length // 2),
-            batch_size=batch_size or max(1, min(64, POSITIONS_AT_ONCE // length)),
-            is_bound=bool(objective.is_bound),
-            on_progress=bar.update,
-        )
-
-
-def _primer(screen: Screen, found: "Found") -> tuple[bytes | None, str]:
-    """The end of the text the model was trained on, and what to call it; nothing where it is gone."""
-    from bbyte.anchors import PRIMER_BYTES
-    from bbyte.data.corpus import ByteCorpus
-    from bbyte.errors import BbyteError
-
-    entry = found.meta.corpus
-    path = Path(entry.get("path", ""))
-    try:
-        corpus = ByteCorpus.open(path)
-    except BbyteError:
-        corpus = None
-    if corpus is None or corpus.fingerprint != entry.get("fingerprint"):
-        screen.warn(f"the corpus {path} the model was trained on is gone, so the compressors are not primed")
-        return None, ""
-    stop = min(int(entry.get("train_size", corpus.size)), corpus.size)
-    start = max(0, stop - PRIMER_BYTES)
-    return corpus.read(start, stop).tobytes(), f"the last {stop - start:,} training bytes of {path}"
+    with screen.progress(found.path.name, source.size) as bar:
+        return score_checkpoint(found, source, placement, on_progress=bar.update, **window)
 
 
 def _row(found: "Found", score: "Score") -> dict[str, Any]:

@@ -1,25 +1,7 @@
 """Which bytes a run learns from and which it is measured on: never the same."""
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
 from bbyte.data.corpus import ByteCorpus
-from bbyte.evaluation import ByteSource
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A stretch of a source's bytes, as a source."""
-
-    source: ByteSource
-    start: int
-    size: int
-
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Bytes start .. stop - 1 of the slice."""
-        return self.source.read(self.start + start, self.start + min(stop, self.size))
+from bbyte.evaluation import ByteSource, Slice
 
 
 def split(corpus: ByteCorpus, val_fraction: float, eval_bytes: int) -> tuple[int, ByteSource | None, str]:

@@ -1,0 +1,86 @@
+"""Scoring a checkpoint on bytes it was not trained on, and what a fair classical rival may have seen."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bbyte.anchors import PRIMER_BYTES
+from bbyte.checkpoint import find, store
+from bbyte.checkpoint.find import Found
+from bbyte.checkpoint.meta import CheckpointMeta
+from bbyte.data.corpus import ByteCorpus
+from bbyte.device import Placement
+from bbyte.errors import BbyteError
+from bbyte.evaluation import ByteSource, Score, Slice, bits_per_byte, objective_measure
+
+POSITIONS_AT_ONCE = 16384
+
+
+def score_checkpoint(
+    found: Found,
+    source: ByteSource,
+    placement: Placement,
+    *,
+    context: int | None = None,
+    stride: int | None = None,
+    batch_size: int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Score:
+    """Bits per byte of `source` under a checkpoint's model.
+
+    The context is clamped to the longest window the model was trained on, its default; the stride is half the
+    context by default. Raises what `store.load` and `bits_per_byte` raise.
+    """
+    length = min(context or found.meta.context, found.meta.context)
+    loaded = store.load(found.path, placement.device)
+    objective = loaded.family.objective(loaded.model, loaded.family.objective_config()).to(placement.device)
+    with placement.autocast():
+        return bits_per_byte(
+            objective_measure(objective, placement.device),
+            source,
+            context=length,
+            stride=stride or max(1, length // 2),
+            batch_size=batch_size or max(1, min(64, POSITIONS_AT_ONCE // length)),
+            is_bound=bool(objective.is_bound),
+            on_progress=on_progress,
+        )
+
+
+def held_out(corpus: ByteCorpus, models: Sequence[CheckpointMeta]) -> tuple[ByteSource, str, bool]:
+    """The part of a corpus that none of the models was trained on, in words, and whether it is new to them.
+
+    It is what pack held out, else what training held out. Where there is no such part it is all of the
+    corpus: new to models that were trained on other bytes, not new to those that were trained on these.
+    """
+    if corpus.validation is not None:
+        return corpus.validation, "the held-out part", True
+    trained = [model.corpus for model in models if model.corpus.get("fingerprint") == corpus.fingerprint]
+    start = max((int(entry.get("train_size", corpus.size)) for entry in trained), default=0)
+    if start == 0:
+        return corpus, "", True
+    if start < corpus.size:
+        return Slice(corpus, start, corpus.size - start), "the end, not trained on,", True
+    return corpus, "", False
+
+
+def primer(model: CheckpointMeta) -> tuple[bytes, str] | None:
+    """The last bytes the model was trained on, as many as a compressor is primed with, and what to call them.
+
+    None where the corpus is no longer where it was.
+    """
+    path = Path(model.corpus.get("path", ""))
+    try:
+        corpus = ByteCorpus.open(path)
+    except BbyteError:
+        return None
+    if corpus.fingerprint != model.corpus.get("fingerprint"):
+        return None
+    stop = min(int(model.corpus.get("train_size", corpus.size)), corpus.size)
+    start = max(0, stop - PRIMER_BYTES)
+    return corpus.read(start, stop).tobytes(), f"the last {stop - start:,} training bytes of {path}"
+
+
+def checkpoints(paths: Sequence[Path], *, all_steps: bool = False) -> list[Found]:
+    """The checkpoints that `paths` mean, each the newest good one of its run; with `all_steps` every one."""
+    if all_steps:
+        paths = [step for path in paths for step in sorted(find.steps(path)) or [path]]
+    return [find.find(path) for path in paths]
