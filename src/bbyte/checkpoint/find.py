@@ -28,11 +28,11 @@ def verify(folder: Path) -> CheckpointMeta:
     content = meta.read(folder)
     for name, entry in content.files.items():
         path = folder / name
-        if path.name != name or not path.is_file():
+        if not path.is_file():
             raise DataError(f"{path} is missing", DAMAGED)
-        if path.stat().st_size != entry.get("bytes"):
-            raise DataError(f"{path} is {path.stat().st_size} bytes long, not {entry.get('bytes')}", DAMAGED)
-        if blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() != entry.get("blake3"):
+        if (size := path.stat().st_size) != entry["bytes"]:
+            raise DataError(f"{path} is {size} bytes long, not {entry['bytes']}", DAMAGED)
+        if blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() != entry["blake3"]:
             raise DataError(f"{path} does not match the digest in checkpoint.json", DAMAGED)
     return content
 
@@ -42,7 +42,7 @@ def find(path: Path) -> Found:
 
     Raises UsageError where there is none, DataError where each one is damaged.
     """
-    if path.name in (meta.FILE, "model.safetensors"):
+    if path.name in (meta.FILE, meta.MODEL):
         path = path.parent
     if (path / meta.FILE).exists():
         return Found(path, verify(path))
@@ -63,7 +63,8 @@ def find(path: Path) -> Found:
 
 def steps(run: Path) -> list[Path]:
     """The checkpoint folders of a run, newest step first, unchecked."""
-    return sorted((step for step in run.glob(STEP) if (step / meta.FILE).exists()), reverse=True)
+    found = (step for step in run.glob(STEP) if (step / meta.FILE).exists())
+    return sorted(found, key=lambda step: (len(step.name), step.name), reverse=True)
 
 
 def runs(root: Path = ROOT) -> list[Path]:

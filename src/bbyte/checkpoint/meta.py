@@ -1,7 +1,10 @@
 """checkpoint.json: what a checkpoint is, readable without torch."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal
 
 from bbyte import manifest
@@ -9,7 +12,7 @@ from bbyte.config import Config, from_dict
 from bbyte.errors import DataError, UsageError
 from bbyte.models.families import families
 
-FILE = "checkpoint.json"
+FILE, MODEL = "checkpoint.json", "model.safetensors"
 FORMAT = "bbyte-checkpoint"
 VERSION = 1
 
@@ -20,7 +23,7 @@ class CheckpointMeta:
 
     context: the longest window trained on, in bytes. quantized: whether ternary weights were active (they are
     not in the full-precision start of a ternary run). corpus: path, size and fingerprint. files: size and
-    BLAKE3 digest of each file beside this one.
+    BLAKE3 digest of each file beside this one, at least the model's.
     """
 
     kind: Literal["resume", "packed"]
@@ -52,22 +55,81 @@ def text(meta: CheckpointMeta) -> str:
 
 
 def read(folder: Path) -> CheckpointMeta:
-    """What the checkpoint folder holds. Raises DataError if checkpoint.json is missing or damaged."""
+    """What the checkpoint folder holds.
+
+    Raises DataError if checkpoint.json is missing or is not exactly what bbyte wrote.
+    """
     path = folder / FILE
     keys = {key.name for key in fields(CheckpointMeta)}
     content = manifest.read(path, format=FORMAT, version=VERSION, keys=keys)
     del content["format"], content["version"]
-    for name, kind in _KINDS.items():
-        if not isinstance(content[name], kind) or isinstance(content[name], bool) != (kind is bool):
+    for name, holds in _HOLDS.items():
+        if not holds(content[name]):
             raise DataError(f"{path}: {name} is {content[name]!r}", manifest.DAMAGED)
     if content["family"] not in families():
         known = ", ".join(families())
         raise DataError(f"{path}: unknown family {content['family']!r}", f"this bbyte knows {known}")
-    return CheckpointMeta(**content)
+    meta = CheckpointMeta(**content)
+    if path.read_bytes() != text(meta).encode():
+        raise DataError(f"{path} was changed after it was written", manifest.DAMAGED)
+    return meta
 
 
-_KINDS: dict[str, type] = {
-    "kind": str, "family": str, "variant": str, "config": dict, "step": int, "bytes_seen": int,
-    "context": int, "quantized": bool, "corpus": dict, "metrics": dict, "environment": dict,
-    "tags": dict, "files": dict,
-}  # fmt: skip
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _is_corpus(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and _is_text(value.get("path"))
+        and _is_text(value.get("fingerprint"))
+        and _is_count(value.get("size"))
+        and _is_count(value.get("train_size", 0))
+    )
+
+
+def _is_metrics(value: Any) -> bool:
+    kinds = (int, float, NoneType)
+    return isinstance(value, dict) and all(type(number) in kinds for number in value.values())
+
+
+def _are_files(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and MODEL in value
+        and all(_FILE_NAME.fullmatch(name) for name in value)
+        and all(
+            isinstance(entry, dict)
+            and entry.keys() == {"bytes", "blake3"}
+            and _is_count(entry["bytes"])
+            and _is_text(entry["blake3"])
+            for entry in value.values()
+        )
+    )
+
+
+_FILE_NAME = re.compile(r"[a-z0-9_-]{1,100}\.[a-z0-9]{1,20}")
+_HOLDS: dict[str, Callable[[Any], bool]] = {
+    "kind": lambda value: value in ("resume", "packed"),
+    "family": _is_text,
+    "variant": _is_text,
+    "config": _is_object,
+    "step": _is_count,
+    "bytes_seen": _is_count,
+    "context": lambda value: _is_count(value) and value > 0,
+    "quantized": lambda value: isinstance(value, bool),
+    "corpus": _is_corpus,
+    "metrics": _is_metrics,
+    "environment": _is_object,
+    "tags": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    "files": _are_files,
+}

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from bbyte.checkpoint import meta as metadata
 from bbyte.checkpoint import tensors
 from bbyte.checkpoint.find import Found, find
-from bbyte.checkpoint.meta import CheckpointMeta
+from bbyte.checkpoint.meta import MODEL, CheckpointMeta
 from bbyte.models.contract import Family
 from bbyte.models.families import family
 from bbyte.quantization.bitlinear import set_quantized
 
-MODEL, OPTIMIZER = "model.safetensors", "optimizer.safetensors"
+OPTIMIZER = "optimizer.safetensors"
 TEMPORARY = ".tmp-"
 
 
@@ -55,9 +55,7 @@ def save(
             files[OPTIMIZER] = tensors.write(temporary / OPTIMIZER, optimizer)
         _write_text(temporary / metadata.FILE, metadata.text(dataclasses.replace(meta, files=files)))
         _flush_folder(temporary)
-        if target.exists():  # a damaged one that a resumed run has now replaced
-            target.rename(run / f"{TEMPORARY}old-{target.name}")
-        temporary.rename(target)
+        _put_in_place(temporary, target)
         _flush_folder(run)
     finally:
         remove_temporaries(run)
@@ -91,6 +89,19 @@ def remove_temporaries(run: Path) -> None:
     """Remove what interrupted saves left in the folder of a run."""
     for leftover in run.glob(f"{TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    aside = target.with_name(f"{TEMPORARY}old-{target.name}")  # one that a resumed run replaces
+    target.rename(aside)
+    try:
+        temporary.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -85,7 +85,9 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         _refuse(path, f"has a header that is not JSON ({error})")
     if not isinstance(header, dict):
         _refuse(path, "has a header that is not a JSON object")
-    header.pop("__metadata__", None)
+    remarks = header.pop("__metadata__", {})
+    if not isinstance(remarks, dict) or not all(isinstance(text, str) for text in remarks.values()):
+        _refuse(path, "has metadata that is not text")
     infos, position = {}, 0
     for name, entry in sorted(header.items(), key=lambda item: _start(path, item[1])):
         info = _info(path, name, entry)
@@ -149,11 +151,12 @@ def _info(path: Path, name: str, entry: dict[str, Any]) -> TensorInfo:
     shape = entry.get("shape")
     if not NAME.fullmatch(name) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         _refuse(path, f"has an odd entry {name[:80]!r}")
-    if entry["dtype"] not in ITEM_SIZES or not isinstance(shape, list) or len(shape) > 8:
+    dtype = entry["dtype"]
+    if not (isinstance(dtype, str) and dtype in ITEM_SIZES and isinstance(shape, list) and len(shape) <= 8):
         _refuse(path, f"has an unknown type or shape for tensor {name!r}")
     if not all(type(n) is int and 0 <= n < 1 << 48 for n in shape):
         _refuse(path, f"has the impossible shape {shape} for tensor {name!r}")
-    return TensorInfo(entry["dtype"], tuple(shape))
+    return TensorInfo(dtype, tuple(shape))
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

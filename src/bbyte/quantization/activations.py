@@ -30,15 +30,18 @@ class _RoundStraightThrough(torch.autograd.Function):
 
 
 class Int8Activations(nn.Module):
-    """Rounds activations to 8 bits a position while `active`; the gradient passes unchanged."""
+    """Rounds activations to 8 bits a position while `active`; the gradient passes unchanged.
 
-    def __init__(self, active: bool) -> None:
+    One that is not `enabled` belongs to a model without 8-bit activations and never rounds.
+    """
+
+    def __init__(self, enabled: bool) -> None:
         super().__init__()
-        self.active = active
+        self.enabled = self.active = enabled
 
     def forward(self, x: Tensor) -> Tensor:
         """`x` (..., C) in, the same shape and dtype out."""
-        if not self.active:
+        if not (self.enabled and self.active):
             return x
         rounded: Tensor = _RoundStraightThrough.apply(x)  # type: ignore[no-untyped-call]
         return rounded

@@ -1,5 +1,7 @@
 """A linear layer whose weight is ternary in every forward pass and full precision in the optimizer."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +20,7 @@ class BitLinear(nn.Linear):
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features, bias=False)
         self.active = True
-        self._cached: tuple[int, Tensor] | None = None
+        self._cached: tuple[tuple[int, int, int], Tensor] | None = None
 
     def effective_weight(self) -> Tensor:
         """The weight (out, in) that the forward pass multiplies with."""
@@ -36,10 +38,15 @@ class BitLinear(nn.Linear):
         # Quantizing costs as much as a small matmul: do it once per update, not once per micro-batch.
         if self.weight.is_inference():  # such tensors carry no version to key the cache with
             return ternary_values(self.weight)
-        if self._cached is None or self._cached[0] != self.weight._version:
+        # The version counts what is written into a tensor; the other two tell one tensor from another.
+        key = (id(self.weight), self.weight.data_ptr(), self.weight._version)
+        if self._cached is None or self._cached[0] != key:
             with torch.inference_mode(False), torch.no_grad():  # training may use what an evaluation cached
-                self._cached = (self.weight._version, ternary_values(self.weight))
+                self._cached = (key, ternary_values(self.weight))
         return self._cached[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_cached": None}  # a copy counts its versions anew
 
     def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
         self._cached = None

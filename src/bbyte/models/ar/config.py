@@ -1,9 +1,16 @@
 """What a BitByteLM is made of."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from bbyte.config import Problems, setting
+
+# No model comes near these: they keep a damaged or malicious config from building anything.
+LARGEST = {
+    "n_layer": 1024, "d_model": 1 << 16, "n_head": 1024, "n_kv_head": 1024, "d_ff": 1 << 18,
+    "vocab_size": 1 << 20,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,19 +41,25 @@ class ARConfig:
             object.__setattr__(self, "sub_norm", self.ternary)
         problems = Problems()
         if problems.check_types(self):
-            for name in ("n_layer", "d_model", "n_head", "n_kv_head", "d_ff", "vocab_size"):
-                problems.check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} is less than 1")
+            good = {name: self._check_size(problems, name, most) for name, most in LARGEST.items()}
+            if good["d_model"] and good["n_head"] and good["n_kv_head"]:
+                self._check_heads(problems)
+            problems.check(0 < self.norm_eps < 1, f"norm_eps {self.norm_eps} is not between 0 and 1")
             problems.check(
-                self.norm_eps > 0 and self.rope_base > 1, "norm_eps and rope_base must be positive"
+                1 < self.rope_base < math.inf,
+                f"rope_base {self.rope_base} is not a number above 1",
+                "--rope-base 10000 is usual",
             )
-        problems.raise_if_any()
-        self._check_heads(problems)
         problems.raise_if_any()
 
     @property
     def kv_heads(self) -> int:
         """Key/value heads, as a number."""
         return self.n_kv_head or self.n_head
+
+    def _check_size(self, problems: Problems, name: str, most: int) -> bool:
+        value = getattr(self, name)
+        return problems.check(1 <= value <= most, f"{name} {value} is not from 1 to {most:,}")
 
     def _check_heads(self, problems: Problems) -> None:
         divides = problems.check(
