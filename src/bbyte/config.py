@@ -7,6 +7,7 @@ so that no setting is written twice.
 import dataclasses
 import difflib
 import json
+import math
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -125,6 +126,13 @@ def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for table, settings in tables.items():
         lines += [f"[{table}]"] if table else []
-        lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items() if value is not None]
+        lines += [f"{key} = {_toml_value(value)}" for key, value in settings.items() if value is not None]
         lines.append("")
     return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    # TOML writes text, numbers and truth as JSON does, but for these.
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -3,13 +3,15 @@
 import json
 import os
 import platform
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bbyte.errors import BbyteError, UsageError
+from bbyte.checkpoint import find
+from bbyte.errors import BbyteError, DataError, UsageError
 
 CONFIG, ENVIRONMENT, METRICS = "config.toml", "env.json", "metrics.jsonl"
 LOCK, HOLDER = ".lock", ".lock-holder"
@@ -40,7 +42,7 @@ class Run:
     def create(cls, folder: Path, *, overwrite: bool = False) -> "Run":
         """Make the folder of a new run. Raises UsageError if it exists, unless `overwrite`.
 
-        Overwriting forgets the log of the old run; its checkpoints go as new ones are saved over them.
+        Overwriting removes the log and the checkpoints of the old run.
         """
         if folder.exists() and any(folder.iterdir()) and not overwrite:
             raise UsageError(
@@ -49,13 +51,15 @@ class Run:
             )
         folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder)
+        for checkpoint in find.steps(folder):
+            shutil.rmtree(checkpoint)
         (folder / METRICS).unlink(missing_ok=True)
         return run
 
     def record(self, config: str, environment: dict[str, Any]) -> None:
         """Write config.toml and env.json."""
-        (self.folder / CONFIG).write_text(config, encoding="utf-8")
-        (self.folder / ENVIRONMENT).write_text(json.dumps(environment, indent=1) + "\n", encoding="utf-8")
+        self._replace(CONFIG, config)
+        self._replace(ENVIRONMENT, json.dumps(environment, indent=1) + "\n")
 
     def append(self, row: dict[str, Any]) -> None:
         """Append a row to metrics.jsonl."""
@@ -63,22 +67,42 @@ class Run:
             file.write(json.dumps(row) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of metrics.jsonl; a last line cut short by a crash is left out."""
+        """The rows of metrics.jsonl; a last line cut short by a crash is left out.
+
+        Raises DataError, naming the line, where one is no row.
+        """
         path = self.folder / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+        return [_row(path, n, line) for n, line in enumerate(lines, 1) if line.endswith(b"\n")]
 
     def cut(self, step: int) -> None:
         """Forget the rows after `step`: a resumed run writes them again."""
         kept = [json.dumps(row) + "\n" for row in self.rows() if row["step"] <= step]
-        temporary = self.folder / f".tmp-{METRICS}"
-        temporary.write_text("".join(kept), encoding="utf-8")
-        temporary.replace(self.folder / METRICS)
+        self._replace(METRICS, "".join(kept))
+
+    def _replace(self, name: str, text: str) -> None:
+        """Write a file so that a crash leaves the old one or the new one, and nothing between."""
+        temporary = self.folder / f".tmp-{name}"
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.folder / name)
 
     def close(self) -> None:
         """Let other processes use the folder."""
         (self.folder / HOLDER).unlink(missing_ok=True)
         self._lock.release()
+
+
+def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+        if type(row["step"]) is int:
+            return dict(row)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise DataError(f"{path}: line {number} is no row of a log", "remove the line to go on without it")
 
 
 def new_folder(root: Path, name: str) -> Path:

@@ -34,8 +34,10 @@ def save(trainer: "Trainer") -> "Path":
     path = store.save(
         trainer.folder, describe(trainer), trainer.model.state_dict(), trainer.optimizers.state()
     )
-    keep = trainer.config.keep
-    for old in find.steps(trainer.folder)[keep:] if keep else ():
+    # Checkpoints beyond this step are damaged, or of a course that the run has left by resuming before them.
+    found = find.steps(trainer.folder)
+    this, keep = found.index(path), trainer.config.keep
+    for old in (*found[:this], *(found[this + keep :] if keep else ())):
         shutil.rmtree(old)
     return path
 
@@ -71,13 +73,17 @@ def resume(trainer: "Trainer", loaded: store.Loaded, *, optimizer_state: bool = 
     meta = loaded.meta
     _refuse_another(trainer, meta)
     if optimizer_state:
+        if store.OPTIMIZER not in meta.files:
+            raise UsageError(
+                f"{loaded.found.path} holds no optimizer state", "--no-optimizer-state goes on without"
+            )
         expected = trainer.optimizers.expected_state()
         trainer.optimizers.load_state(
             store.load_optimizer(loaded.found.path, expected, trainer.placement.device)
         )
     trainer.model.load_state_dict(loaded.model.state_dict())
     trainer.next_step, trainer.bytes_seen = meta.step, meta.bytes_seen
-    trainer.val_bpb, trainer.best_bpb = meta.metrics["val_bpb"], meta.metrics["best_bpb"]
+    trainer.val_bpb, trainer.best_bpb = meta.metrics.get("val_bpb"), meta.metrics.get("best_bpb")
     trainer.log.cut(meta.step)
     warnings = [f"skipped {path.name}: {why}" for path, why in loaded.found.skipped]
     now = device.environment(trainer.placement)

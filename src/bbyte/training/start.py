@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from bbyte import device
 from bbyte.checkpoint import find, store
-from bbyte.config import from_dict, suggest, to_dict, to_toml
+from bbyte.config import Config, from_dict, suggest, to_dict, to_toml
 from bbyte.data.corpus import ByteCorpus
-from bbyte.device import Placement, Runtime
+from bbyte.data.sampling import WindowOrder
+from bbyte.device import Placement, Runtime, environment, place
 from bbyte.errors import UsageError
 from bbyte.models.contract import Family
 from bbyte.models.families import family
@@ -23,7 +23,9 @@ from bbyte.training import saving
 from bbyte.training.choose import default_preset, settle
 from bbyte.training.config import TrainConfig
 from bbyte.training.run import Run
+from bbyte.training.schedule import Schedule
 from bbyte.training.trainer import Trainer
+from bbyte.training.validation import split
 
 NOT_RECORDED = ("vocab_size", "norm_eps")
 
@@ -71,7 +73,7 @@ def start(request: Request) -> Trainer:
     if request.data is None:
         raise UsageError("no corpus was given", "--data with the folder of a corpus, or any file")
     runtime = from_dict(Runtime, request.runtime, where="settings")
-    placement = device.place(runtime)
+    placement = place(runtime)
     corpus = ByteCorpus.open(request.data)
     model_config, preset_choice = _architecture(request, kind, placement)
     objective_config = from_dict(kind.objective_config, request.objective, where="settings")
@@ -84,6 +86,8 @@ def start(request: Request) -> Trainer:
     if not is_ternary(model):
         wanted = dataclasses.replace(wanted, full_precision_start=1.0)
     config, choices = settle(wanted, kind, model_config, objective_config, placement, corpus)
+    train_size, _, _ = split(corpus, config.val_fraction, config.eval_bytes)
+    WindowOrder(train_size, Schedule(config).longest, config.seed)  # raises where the corpus is too short
     if loaded is None:
         folder = request.out or runs.new_folder(
             find.ROOT, request.name or f"{kind.name}-{request.preset or 'custom'}"
@@ -91,20 +95,31 @@ def start(request: Request) -> Trainer:
         run = Run.create(folder, overwrite=request.allow_overwrite)
     else:
         run = Run(loaded.found.path.parent)
+    said = (*preset_choice, *choices, *placement.reasons)
+    try:
+        trainer = Trainer(kind, objective, config, placement, corpus, run, said)
+        if runtime.compile:
+            trainer.forward = torch.compile(objective)
+        if loaded is not None:
+            trainer.warnings += saving.resume(trainer, loaded, optimizer_state=request.optimizer_state)
+        run.record(
+            _settings(request, model_config, objective_config, config, runtime), environment(placement)
+        )
+    except BaseException:
+        run.close()
+        raise
+    return trainer
+
+
+def _settings(request: Request, model: Config, objective: Config, training: Config, runtime: Runtime) -> str:
+    """What config.toml says: nothing is left open, so that it alone repeats the run."""
     tables = {
-        "model": {key: value for key, value in to_dict(model_config).items() if key not in NOT_RECORDED},
-        "objective": to_dict(objective_config),
-        "training": to_dict(config),
+        "model": {key: value for key, value in to_dict(model).items() if key not in NOT_RECORDED},
+        "objective": to_dict(objective),
+        "training": to_dict(training),
         "runtime": to_dict(runtime),
     }
-    run.record(to_toml({"": {"data": str(request.data)}, **tables}), device.environment(placement))
-    said = (*preset_choice, *choices, *placement.reasons)
-    trainer = Trainer(kind, objective, config, placement, corpus, run, said)
-    if runtime.compile:
-        trainer.forward = torch.compile(objective)
-    if loaded is not None:
-        trainer.warnings += saving.resume(trainer, loaded, optimizer_state=request.optimizer_state)
-    return trainer
+    return to_toml({"": {"data": str(request.data)}, **tables})
 
 
 def _with_settings_of(request: Request, loaded: store.Loaded) -> Request:
@@ -117,25 +132,38 @@ def _with_settings_of(request: Request, loaded: store.Loaded) -> Request:
     path = loaded.found.path.parent / runs.CONFIG
     try:
         recorded = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        data = Path(recorded["data"])
+        objective, training, runtime = (
+            {**recorded[table], **given}
+            for table, given in (
+                ("objective", request.objective), ("training", request.training), ("runtime", request.runtime)
+            )
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} cannot be read: {error}", "a run is resumed with the settings it holds"
         ) from error
+    before, now = (table.get("optimizer") for table in (recorded["training"], training))
+    if before != now and request.optimizer_state:
+        raise UsageError(
+            f"the run was trained with optimizer {before}, whose state {now} cannot take up",
+            "--no-optimizer-state goes on without it",
+        )
     return dataclasses.replace(
         request,
-        data=request.data or Path(recorded["data"]),
-        model={**loaded.meta.config, **request.model},
-        objective={**recorded.get("objective", {}), **request.objective},
-        training={**recorded.get("training", {}), **request.training},
-        runtime={**recorded.get("runtime", {}), **request.runtime},
+        data=request.data or data,
+        model=request.model if request.preset is not None else {**loaded.meta.config, **request.model},
+        objective=objective,
+        training=training,
+        runtime=runtime,
     )
 
 
 def _architecture(request: Request, kind: Family, placement: Placement) -> tuple[Any, tuple[str, ...]]:
     """The model's config, and what to say if the preset was chosen for the user."""
-    if request.resume is not None:
-        return from_dict(kind.config, request.model, where="settings"), ()
     name = request.preset
+    if request.resume is not None and name is None:
+        return from_dict(kind.config, request.model, where="settings"), ()
     choices: tuple[str, ...] = ()
     if name is None:
         name, why = default_preset(kind, placement)
