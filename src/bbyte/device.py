@@ -111,7 +111,7 @@ def _device(asked: str) -> str:
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     kind, _, number = asked.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdecimal()):
         raise UsageError(f"{asked!r} is not a device", "devices: auto, cpu, cuda, cuda:N, mps")
     there = {
         "cpu": True,
@@ -120,7 +120,7 @@ def _device(asked: str) -> str:
     }
     if not there[kind]:
         raise UsageError(f"device {asked} is not there", "--device auto takes the best one found")
-    return asked
+    return asked if kind == "cuda" else kind
 
 
 def _precision(asked: str, device: str) -> tuple[str, str]:
