@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bbyte.commands import eval_bpb, generate, pack, shard_tinystories, train
+from bbyte.commands import eval_bpb, generate, pack, quickstart, shard_tinystories, train
 from bbyte.terminal.boundary import run
 from bbyte.terminal.flags import add_group, new_group, register
 
@@ -26,6 +26,7 @@ app = new_group(
     "Language models that read and write raw bytes: pack, train, score, generate. No tokenizer.", EXAMPLES
 )
 
+register(app, "quickstart", quickstart.quickstart, panel="Start here", examples=quickstart.EXAMPLES)
 register(app, "pack", pack.pack, panel="Data", examples=pack.EXAMPLES)
 register(
     app,

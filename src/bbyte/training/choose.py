@@ -39,8 +39,12 @@ def settle(
     objective_config: Config,
     placement: Placement,
     corpus: ByteCorpus,
+    seconds: float = TARGET_SECONDS,
 ) -> tuple[TrainConfig, tuple[str, ...]]:
-    """`config` with nothing left open, and one sentence for each choice that matters."""
+    """`config` with nothing left open, and one sentence for each choice that matters.
+
+    Where the number of steps is open, it is what takes about `seconds` here.
+    """
     said: list[str] = []
     if config.seq_len is None and config.seq_len_cap is None and placement.device == "cpu":
         length = min(CPU_SEQ_LEN, max(1, corpus.size // 4))
@@ -55,10 +59,10 @@ def settle(
         config = dataclasses.replace(config, optimizer="muon")
         said.append("optimizer muon: for the matrices of the blocks, AdamW for the rest")
     if config.steps is None:
-        seconds = seconds_a_step(config, kind, model_config, objective_config, placement)
-        steps = max(20, round(TARGET_SECONDS / seconds))
+        a_step = seconds_a_step(config, kind, model_config, objective_config, placement)
+        steps = max(20, round(seconds / a_step))
         config = dataclasses.replace(config, steps=steps)
-        said.append(f"steps {steps}: about ten minutes at {seconds * 1000:.0f} ms a step")
+        said.append(f"steps {steps}: about {_words(seconds)} at {a_step * 1000:.0f} ms a step")
     assert config.steps  # noqa: S101
     tenth = max(1, config.steps // 10)
     return dataclasses.replace(
@@ -67,6 +71,10 @@ def settle(
         save_every=tenth if config.save_every is None else config.save_every,
         warmup_steps=min(500, config.steps // 50) if config.warmup_steps is None else config.warmup_steps,
     ), tuple(said)
+
+
+def _words(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
 def seconds_a_step(
@@ -84,7 +92,7 @@ def seconds_a_step(
             256, (config.batch_size or 1, stage.seq_len + 1), dtype=torch.uint8, device=placement.device
         )
         times = []
-        for _ in range(5):
+        for _ in range(9):
             began = time.perf_counter()
             for _ in range(config.grad_accum):
                 with placement.autocast():
@@ -94,5 +102,5 @@ def seconds_a_step(
             if placement.device.startswith("cuda"):
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - began)
-        total += statistics.median(times[2:]) * (stage.end - stage.begin) / schedule.steps
+        total += statistics.median(times[4:]) * (stage.end - stage.begin) / schedule.steps
     return total
