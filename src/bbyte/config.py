@@ -122,7 +122,10 @@ def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str) -> C:
 
 
 def to_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Settings as TOML, a table each ("" comes first and has no heading). None, the default, is left out."""
+    """Settings as TOML, a table each ("" comes first and has no heading). None, the default, is left out.
+
+    Raises UsageError for a value that TOML cannot hold: a path that is no text.
+    """
     lines = []
     for table, settings in tables.items():
         lines += [f"[{table}]"] if table else []
@@ -135,4 +138,7 @@ def _toml_value(value: Any) -> str:
     # TOML writes text, numbers and truth as JSON does, but for these.
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if any("\ud800" <= character <= "\udfff" for character in written):
+        raise UsageError(f"{written} is no text, so it cannot be recorded", "rename the file or folder")
+    return written

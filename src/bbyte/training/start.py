@@ -20,7 +20,7 @@ from bbyte.models.families import family
 from bbyte.quantization.bitlinear import is_ternary
 from bbyte.training import run as runs
 from bbyte.training import saving
-from bbyte.training.choose import default_preset, settle
+from bbyte.training.choose import TARGET_SECONDS, default_preset, settle
 from bbyte.training.config import TrainConfig
 from bbyte.training.run import Run
 from bbyte.training.schedule import Schedule
@@ -46,6 +46,8 @@ class Request:
     allow_overwrite: bool = False
     resume: Path | None = None
     optimizer_state: bool = True
+    seconds: float = TARGET_SECONDS
+    """How long the run should take, where the number of steps is left open."""
 
 
 def resumable(asked: str | None, out: Path | None) -> Path | None:
@@ -85,9 +87,12 @@ def start(request: Request) -> Trainer:
     objective = kind.objective(model, objective_config)
     if not is_ternary(model):
         wanted = dataclasses.replace(wanted, full_precision_start=1.0)
-    config, choices = settle(wanted, kind, model_config, objective_config, placement, corpus)
+    config, choices = settle(
+        wanted, kind, model_config, objective_config, placement, corpus, request.seconds
+    )
     train_size, _, _ = split(corpus, config.val_fraction, config.eval_bytes)
     WindowOrder(train_size, Schedule(config).longest, config.seed)  # raises where the corpus is too short
+    settings = _settings(request, model_config, objective_config, config, runtime)
     if loaded is None:
         folder = request.out or runs.new_folder(
             find.ROOT, request.name or f"{kind.name}-{request.preset or 'custom'}"
@@ -102,9 +107,7 @@ def start(request: Request) -> Trainer:
             trainer.forward = torch.compile(objective)
         if loaded is not None:
             trainer.warnings += saving.resume(trainer, loaded, optimizer_state=request.optimizer_state)
-        run.record(
-            _settings(request, model_config, objective_config, config, runtime), environment(placement)
-        )
+        run.record(settings, environment(placement))
     except BaseException:
         run.close()
         raise
@@ -143,8 +146,10 @@ def _with_settings_of(request: Request, loaded: store.Loaded) -> Request:
         raise UsageError(
             f"{path} cannot be read: {error}", "a run is resumed with the settings it holds"
         ) from error
-    before, now = (table.get("optimizer") for table in (recorded["training"], training))
-    if before != now and request.optimizer_state:
+    before, now = recorded["training"].get("optimizer"), request.training.get("optimizer", "auto")
+    if now == "auto":
+        training["optimizer"] = before
+    elif before != now and request.optimizer_state:
         raise UsageError(
             f"the run was trained with optimizer {before}, whose state {now} cannot take up",
             "--no-optimizer-state goes on without it",
