@@ -4,6 +4,7 @@ Autograd would keep the result of every multiplication and walk back through eac
 only what its gradient needs. Under torch.compile the plain formulas run instead: the compiler fuses those.
 """
 
+from contextlib import nullcontext
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,10 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """x / sqrt(mean(x²) + eps) * weight over the last dimension, in float32 (arXiv 1910.07467)."""
     if torch.compiler.is_compiling():
         return F.rms_norm(x.float(), weight.shape, weight.float(), eps).to(x.dtype)
-    return _call(_RMSNorm, x, weight, eps)
+    kind = x.device.type
+    # Autocast would let the sum of squares run in 16 bits.
+    with torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext():
+        return _call(_RMSNorm, x, weight, eps)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
