@@ -32,7 +32,7 @@ class CachedPredictor:
     def logits(self) -> NDArray[np.float32]:
         """Unnormalised log-probabilities of the next byte, (L, 256)."""
         values: NDArray[np.float32] = self._logits.float().cpu().numpy()
-        return values
+        return values.copy()  # the caller may scale them in place
 
     def feed(self, data: NDArray[np.uint8]) -> None:
         """Take one byte a lane, (L,)."""
@@ -41,7 +41,6 @@ class CachedPredictor:
     def prime(self, prompt: bytes) -> None:
         """Feed `prompt` to every lane, in blocks."""
         row = np.frombuffer(prompt, dtype=np.uint8)
-        # Only what would still be held after stepping through all of it needs reading.
         for start in range(0, len(row), self._context // 2):
             part = row[start : start + self._context // 2]
             self._append(np.broadcast_to(part, (self.lanes, len(part))))
