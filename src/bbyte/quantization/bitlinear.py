@@ -4,10 +4,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bbyte.operations import linear
 from bbyte.quantization.activations import Int8Activations
 from bbyte.quantization.ternary import straight_through, ternary_values
+
+_updates = 0
+
+
+def _count_update(*_: object) -> None:
+    global _updates
+    _updates += 1
+
+
+register_optimizer_step_post_hook(_count_update)
 
 
 class BitLinear(nn.Linear):
@@ -20,7 +31,7 @@ class BitLinear(nn.Linear):
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features, bias=False)
         self.active = True
-        self._cached: tuple[tuple[int, int, int], Tensor] | None = None
+        self._cached: tuple[tuple[int, int, int, int], Tensor] | None = None
 
     def effective_weight(self) -> Tensor:
         """The weight (out, in) that the forward pass multiplies with."""
@@ -38,8 +49,9 @@ class BitLinear(nn.Linear):
         # Quantizing costs as much as a small matmul: do it once per update, not once per micro-batch.
         if self.weight.is_inference():  # such tensors carry no version to key the cache with
             return ternary_values(self.weight)
-        # The version counts what is written into a tensor; the other two tell one tensor from another.
-        key = (id(self.weight), self.weight.data_ptr(), self.weight._version)
+        # The version counts what is written into a tensor, but not by fused optimizers; the first two tell
+        # one tensor from another.
+        key = (id(self.weight), self.weight.data_ptr(), self.weight._version, _updates)
         if self._cached is None or self._cached[0] != key:
             with torch.inference_mode(False), torch.no_grad():  # training may use what an evaluation cached
                 self._cached = (key, ternary_values(self.weight))
