@@ -35,12 +35,12 @@ class ARConfig:
     norm_eps: float = setting(1e-5, "Epsilon of every norm", flag=False)
 
     def __post_init__(self) -> None:
-        if self.n_kv_head is None:
-            object.__setattr__(self, "n_kv_head", self.n_head)
-        if self.sub_norm is None:
-            object.__setattr__(self, "sub_norm", self.ternary)
         problems = Problems()
         if problems.check_types(self):
+            if self.n_kv_head is None:
+                object.__setattr__(self, "n_kv_head", self.n_head)
+            if self.sub_norm is None:
+                object.__setattr__(self, "sub_norm", self.ternary)
             good = {name: self._check_size(problems, name, most) for name, most in LARGEST.items()}
             if good["d_model"] and good["n_head"] and good["n_kv_head"]:
                 self._check_heads(problems)
