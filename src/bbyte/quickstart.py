@@ -18,8 +18,6 @@ PROMPT = b"Return the "
 BYTES_WRITTEN = 400
 SAMPLING = Sampling(temperature=0.6, top_k=50)
 
-# What reached the lowest held-out figure in two minutes on two cores; see docs/quickstart.md.
-MODEL = {"n_layer": 2}
 TRAINING = {"seq_len": 128, "batch_size": 16, "eval_bytes": 32768, "save_every": 0}
 
 
@@ -44,7 +42,7 @@ def trainer(learned: ByteCorpus, *, seconds: float = SECONDS, out: Path | None =
     """A tiny ternary model and as many steps as take about `seconds` here."""
     return start(
         Request(
-            family="ar", data=learned.path, preset="tiny", model=MODEL, training=TRAINING,
+            family="ar", data=learned.path, preset="tiny", training=TRAINING,
             name="quickstart", out=out, seconds=seconds,
         )
     )  # fmt: skip

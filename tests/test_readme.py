@@ -1,0 +1,102 @@
+"""The README's tour works when typed, and what it says of the commands and files is so."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+TRAINING = (ROOT / "docs" / "training.md").read_text("utf-8")
+
+
+def commands(kind: str) -> list[str]:
+    blocks = re.findall(rf"```{kind}\n(.*?)```", README, flags=re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """What someone who cloned the repository has."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copy(ROOT / "README.md", folder)
+    for name in ("docs", "src"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+        )
+    return folder
+
+
+def test_the_tour_runs_as_typed(clone):
+    # The run is cut short by the environment, which a flag in the README would win over.
+    environment = {**os.environ, "BBYTE_STEPS": "12"}
+    said = {}
+    tour = commands("console tour")
+    assert [command.split()[1] for command in tour] == ["pack", "train", "eval-bpb", "generate"]
+    for command in tour:
+        words = [sys.executable, "-m", *shlex.split(command)]
+        done = subprocess.run(words, cwd=clone, env=environment, capture_output=True, timeout=300)
+        assert done.returncode == 0, done.stderr.decode()
+        said[command.split()[1]] = done.stdout
+    assert (clone / "artifacts/datasets/mine/val/corpus.json").exists()
+    assert b"PPMd o16" in said["eval-bpb"]
+    assert said["generate"].startswith(b"def ") and len(said["generate"]) == len("def ") + 200
+
+
+def test_every_command_of_the_readme_is_one_that_bbyte_has(clone):
+    words = {command.split()[1] for command in commands("console.*?") if command.startswith("bbyte ")}
+    listed = subprocess.run(
+        [sys.executable, "-m", "bbyte", "--help"], capture_output=True, text=True, check=True
+    )
+    assert words and all(f" {word} " in listed.stdout for word in words)
+
+
+def test_the_targets_it_names_are_in_the_makefile():
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = [command.split()[1] for command in commands("console") if command.startswith("make ")]
+    assert targets == ["quickstart", "test"]
+    assert all(f"\n{target}:" in makefile for target in targets)
+
+
+def test_links_and_pictures_are_there():
+    targets = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert "docs/training.svg" in targets
+    for target in targets:
+        assert (ROOT / target).exists(), target
+
+
+def test_the_table_of_presets_is_true():
+    from bbyte.config import to_dict
+    from bbyte.models.families import family
+
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", README, flags=re.MULTILINE)
+    assert [name for name, _ in rows] == list(family("ar").presets)
+    for name, cells in rows:
+        config = to_dict(family("ar").presets[name])
+        heads = f"{config['n_head']} ({config['n_kv_head']})"
+        expected = [str(config["n_layer"]), str(config["d_model"]), heads, str(config["d_ff"])]
+        assert cells.split(" | ")[:4] == expected
+        assert cells.split(" | ")[4] == f"{parameters(name) / 1e6:.1f} M"
+
+
+def parameters(preset: str) -> int:
+    import torch
+
+    from bbyte.models.families import family
+
+    with torch.device("meta"):
+        model = family("ar").build(family("ar").presets[preset])
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_the_example_of_the_training_page_runs(clone, monkeypatch, capsys):
+    monkeypatch.chdir(clone)
+    [example] = re.findall(r"```python\n(.*?)```", TRAINING, flags=re.DOTALL)
+    exec(compile(example, "docs/training.md", "exec"), {})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [str(step) for step in range(2, 21, 2)]
