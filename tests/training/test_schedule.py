@@ -1,5 +1,7 @@
 """What varies by step: learning rate, window length, quantization, and which bytes are read."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_cosine_falls_to_a_tenth():
     assert found[51] == pytest.approx(0.55)
     assert lr_for_step(101, 1, 101, 1.0, schedule="cosine") == pytest.approx(0.1)
     assert lr_for_step(500, 1, 101, 1.0, schedule="cosine") == pytest.approx(0.1)
-    assert all(earlier >= later for earlier, later in zip(found, found[1:], strict=False))
+    assert all(earlier >= later for earlier, later in itertools.pairwise(found))
 
 
 @pytest.mark.parametrize("schedule", ["wsd", "cosine"])
@@ -71,7 +73,7 @@ def test_stages_partition_the_steps_and_agree_with_the_function(total, cap):
     found = stages(total, None, cap)
     assert found[0].begin == 0 and found[-1].end == total
     assert all(stage.end > stage.begin for stage in found)
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in itertools.pairwise(found):
         assert one.end == other.begin and one.seq_len < other.seq_len
     for stage in found:
         for step in range(stage.begin, stage.end):
@@ -132,7 +134,7 @@ def test_an_epoch_reads_every_block_once_and_another_seed_reads_in_another_order
     order = WindowOrder(16 * 100 + 40, 16, 0)
     windows = [offset for offset, _ in read(run, order)]
     assert order.n_blocks == 101 and len(set(windows)) == 100
-    assert all(b - a >= 16 for a, b in zip(sorted(windows), sorted(windows)[1:], strict=False))
+    assert all(b - a >= 16 for a, b in itertools.pairwise(sorted(windows)))
     assert windows != [offset for offset, _ in read(run, WindowOrder(16 * 100 + 40, 16, 1))]
 
 
