@@ -87,9 +87,7 @@ def start(request: Request) -> Trainer:
     objective = kind.objective(model, objective_config)
     if not is_ternary(model):
         wanted = dataclasses.replace(wanted, full_precision_start=1.0)
-    config, choices = settle(
-        wanted, kind, model_config, objective_config, placement, corpus, request.seconds
-    )
+    config, choices = settle(wanted, kind, model_config, objective_config, placement, corpus, request.seconds)
     train_size, _, _ = split(corpus, config.val_fraction, config.eval_bytes)
     WindowOrder(train_size, Schedule(config).longest, config.seed)  # raises where the corpus is too short
     settings = _settings(request, model_config, objective_config, config, runtime)
