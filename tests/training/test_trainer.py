@@ -169,7 +169,7 @@ def test_what_pack_held_out_is_scored_where_there_is_such_a_part(tmp_path):
 
     with CorpusWriter(tmp_path / "packed", val_fraction=0.3) as writer:
         for seed in range(30):
-            writer.add([text(300, seed)])
+            writer.add(text(300, seed))
     packed = ByteCorpus.open(tmp_path / "packed")
     happened = events(request(tmp_path / "run", tmp_path / "packed", val_fraction=0.5))
     assert only(Evaluated, happened)[-1].bytes_scored == packed.validation.size
