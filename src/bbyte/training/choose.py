@@ -9,11 +9,13 @@ import torch
 
 from bbyte.config import Config
 from bbyte.data.corpus import ByteCorpus
+from bbyte.data.sampling import WindowOrder
 from bbyte.device import Placement, usable_cores
 from bbyte.models.contract import Family
 from bbyte.training import optimizer
 from bbyte.training.config import TrainConfig
 from bbyte.training.schedule import Schedule, stages
+from bbyte.training.validation import split
 
 TARGET_SECONDS = 600
 CPU_SEQ_LEN = 256
@@ -43,15 +45,18 @@ def settle(
 ) -> tuple[TrainConfig, tuple[str, ...]]:
     """`config` with nothing left open, and one sentence for each choice that matters.
 
-    Where the number of steps is open, it is what takes about `seconds` here.
+    Where the number of steps is open, it is what takes about `seconds` here. Raises UsageError for a corpus
+    that is too short.
     """
     said: list[str] = []
     if config.seq_len is None and config.seq_len_cap is None and placement.device == "cpu":
         length = min(CPU_SEQ_LEN, max(1, corpus.size // 4))
         config = dataclasses.replace(config, seq_len=length)
         said.append(f"seq_len {length}: on a CPU; --seq-len-cap 8192 trains the curriculum of long windows")
+    longest = max(stage.seq_len for stage in stages(config.steps or 100, config.seq_len, config.seq_len_cap))
+    train_size, _, _ = split(corpus, config.val_fraction, config.eval_bytes)
+    WindowOrder(train_size, longest, config.seed)  # raises where the corpus is too short
     if config.batch_size is None:
-        longest = max(stage.seq_len for stage in stages(100, config.seq_len, config.seq_len_cap))
         rows = max(1, BYTES_A_STEP[placement.device.split(":")[0]] // longest // config.grad_accum)
         config = dataclasses.replace(config, batch_size=rows)
         said.append(f"batch_size {rows}: about {rows * longest * config.grad_accum:,} bytes a step")

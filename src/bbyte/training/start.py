@@ -12,7 +12,6 @@ import torch
 from bbyte.checkpoint import find, store
 from bbyte.config import Config, from_dict, suggest, to_dict, to_toml
 from bbyte.data.corpus import ByteCorpus
-from bbyte.data.sampling import WindowOrder
 from bbyte.device import Placement, Runtime, environment, place
 from bbyte.errors import UsageError
 from bbyte.models.contract import Family
@@ -23,9 +22,7 @@ from bbyte.training import saving
 from bbyte.training.choose import TARGET_SECONDS, default_preset, settle
 from bbyte.training.config import TrainConfig
 from bbyte.training.run import Run
-from bbyte.training.schedule import Schedule
 from bbyte.training.trainer import Trainer
-from bbyte.training.validation import split
 
 NOT_RECORDED = ("vocab_size", "norm_eps")
 
@@ -88,8 +85,6 @@ def start(request: Request) -> Trainer:
     if not is_ternary(model):
         wanted = dataclasses.replace(wanted, full_precision_start=1.0)
     config, choices = settle(wanted, kind, model_config, objective_config, placement, corpus, request.seconds)
-    train_size, _, _ = split(corpus, config.val_fraction, config.eval_bytes)
-    WindowOrder(train_size, Schedule(config).longest, config.seed)  # raises where the corpus is too short
     settings = _settings(request, model_config, objective_config, config, runtime)
     if loaded is None:
         folder = request.out or runs.new_folder(
