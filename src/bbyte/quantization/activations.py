@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bbyte.operations import row_blocks
+
 LARGEST_FLOOR = 1e-5
 
 
@@ -14,9 +16,21 @@ def int8_values(x: Tensor) -> Tensor:
     The same values as transformers' BitNet: its clamp to [-128, 127] never acts, since |x| * a <= 127 up to
     rounding. Same dtype as `x`; computed in float32.
     """
-    wide = x.float()
-    a = 127 / wide.abs().amax(dim=-1, keepdim=True).clamp_(min=LARGEST_FLOOR)
-    return (wide * a).round_().div_(a).to(x.dtype)
+    rows = x.float().reshape(-1, x.shape[-1])
+    if torch.compiler.is_compiling():
+        a = _levels(rows)
+        return (rows * a).round().div(a).view(x.shape).to(x.dtype)
+    result = torch.empty_like(rows)
+    for block in row_blocks(rows):
+        a = _levels(rows[block])
+        torch.mul(rows[block], a, out=result[block]).round_().div_(a)
+    return result.view(x.shape).to(x.dtype)
+
+
+def _levels(rows: Tensor) -> Tensor:
+    """127 over the largest magnitude of each row."""
+    largest = torch.maximum(rows.amax(dim=1, keepdim=True), -rows.amin(dim=1, keepdim=True))
+    return 127 / largest.clamp_(min=LARGEST_FLOOR)
 
 
 class _RoundStraightThrough(torch.autograd.Function):
