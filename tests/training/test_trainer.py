@@ -435,3 +435,18 @@ def test_a_run_without_a_folder_gets_one_with_date_and_name(tmp_path, data, monk
     assert names[0] != names[1]
     for name in names:
         assert str(name.parent) == "artifacts/checkpoints" and "-mine" in name.name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_compiled_a_run_has_the_same_losses_before_and_after_ternary_sets_in(tmp_path, data, optimizer):
+    asked = request(tmp_path / "eager", data, optimizer=optimizer, full_precision_start=0.5, grad_accum=2)
+    events(asked)
+    compiled = dataclasses.replace(
+        asked, out=tmp_path / "compiled", runtime={**asked.runtime, "compile": True}
+    )
+    events(compiled)
+    same_run(tmp_path / "eager", tmp_path / "compiled", rel=5e-3)
+    steps = range(1, 7)
+    one, other = losses(tmp_path / "eager"), losses(tmp_path / "compiled")
+    assert [one[n] for n in steps] == pytest.approx([other[n] for n in steps], rel=1e-4)
