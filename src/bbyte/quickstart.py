@@ -18,7 +18,7 @@ PROMPT = b"Return the "
 BYTES_WRITTEN = 400
 SAMPLING = Sampling(temperature=0.6, top_k=50)
 
-TRAINING = {"seq_len": 128, "batch_size": 16, "eval_bytes": 32768, "save_every": 0}
+TRAINING = {"seq_len": 128, "batch_size": 16, "eval_bytes": 32768, "save_every": 0, "log_every": 20}
 
 
 @dataclass(frozen=True)

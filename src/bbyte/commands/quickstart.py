@@ -18,13 +18,13 @@ def quickstart(
     seconds: Annotated[float, typer.Option(min=1, help="How long to train, in seconds, about.")] = 105,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: a new one).")] = None,
 ) -> None:
-    """Show what bbyte does in two minutes: a ternary model learns Python's documentation, is scored, writes."""
+    """Show bbyte in two minutes: a ternary model learns Python's documentation, is scored, and writes."""
     from bbyte import quickstart as tour
     from bbyte.terminal.training import show
 
     corpus = tour.corpus()
     held_out = corpus.validation.size if corpus.validation is not None else 0
-    screen.say(f"corpus: Python's own documentation, {corpus.size:,} bytes to learn from, {held_out:,} held out")
+    screen.say(f"Python's own documentation: {corpus.size:,} bytes to learn from, {held_out:,} held out")
     trainer = tour.trainer(corpus, seconds=seconds, out=out)
     show(trainer.run(), screen, log_every=trainer.config.log_every)
     screen.say("scoring the held-out bytes, with the model and with gzip, xz and PPMd")
@@ -61,7 +61,7 @@ def _show_scores(screen: Screen, result: "Result") -> None:
     best = result.best_alone()
     difference = best.bits_per_byte - result.score.bits_per_byte
     comparison = f"{abs(difference):.3f} bits per byte {'below' if difference > 0 else 'above'} {best.name}"
-    screen.print(f"The model is {comparison}, the best classical compressor that has not seen the text before.")
+    screen.print(f"The model is {comparison}, the best classical one that has not seen the text before.")
 
 
 def _as_json(result: "Result", written: bytes, run: Path, corpus: Path) -> dict[str, object]:
