@@ -134,3 +134,24 @@ def test_two_predictors_of_one_model_do_not_meet(model):
     one, other = CachedPredictor(model, CONTEXT), CachedPredictor(model, CONTEXT)
     one.prime(b"some text")
     np.testing.assert_array_equal(other.logits(), CachedPredictor(model, CONTEXT).logits())
+
+
+def test_of_a_long_prompt_only_what_is_held_at_the_end_is_read(model, monkeypatch):
+    read, original = [], type(model).forward
+    monkeypatch.setattr(
+        type(model), "forward", lambda self, t, *rest: read.append(t.shape[1]) or original(self, t, *rest)
+    )
+    predictor = CachedPredictor(model, CONTEXT)
+    read.clear()
+    predictor.prime(bytes(text(100_000)))
+    assert sum(read) <= CONTEXT
+
+
+@pytest.mark.parametrize("length", [3, 31, 70])
+def test_a_block_read_in_pieces_gives_the_same(model, monkeypatch, length):
+    data, predictor = bytes(text(length)), CachedPredictor(model, CONTEXT)
+    predictor.prime(data)
+    monkeypatch.setattr("bbyte.models.ar.predictor.READ_AT_ONCE", 5)
+    in_pieces = CachedPredictor(model, CONTEXT)
+    in_pieces.prime(data)
+    np.testing.assert_allclose(in_pieces.logits(), predictor.logits(), **CLOSE)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 BEGIN_OF_DOCUMENT = 0
+READ_AT_ONCE = 1024
 
 
 class CachedPredictor:
@@ -41,21 +42,19 @@ class CachedPredictor:
     def prime(self, prompt: bytes) -> None:
         """Feed `prompt` to every lane, in blocks."""
         row = np.frombuffer(prompt, dtype=np.uint8)
-        for start in range(0, len(row), self._context // 2):
-            part = row[start : start + self._context // 2]
-            self._append(np.broadcast_to(part, (self.lanes, len(part))))
+        if len(row):
+            self._append(np.broadcast_to(row, (self.lanes, len(row))))
 
     def _append(self, block: NDArray[np.uint8]) -> None:
-        while block.shape[1] > 0:
-            room = self._context - self._held.shape[1]
-            if room == 0:
-                kept = self._held[:, -(self._context // 2) :]
-                self._cache.length = 0
-                self._held = self._held[:, :0]
-                self._read(kept)
-                room = self._context - self._held.shape[1]
-            self._read(block[:, :room])
-            block = block[:, room:]
+        excess = self._held.shape[1] + block.shape[1] - self._context
+        if excess > 0:
+            # Each time it is full, all but the last half goes: of a long block only what is left at the end
+            # needs to be read.
+            once = self._context - self._context // 2
+            block = np.concatenate([self._held, block], axis=1)[:, -(-excess // once) * once :]
+            self._cache.length, self._held = 0, self._held[:, :0]
+        for start in range(0, block.shape[1], READ_AT_ONCE):
+            self._read(block[:, start : start + READ_AT_ONCE])
 
     @torch.inference_mode()
     def _read(self, block: NDArray[np.uint8]) -> None:
