@@ -35,7 +35,7 @@ def test_nats_are_minus_the_log_probabilities_of_the_next_bytes():
     model = Table()
     cost = NextByte(model)(windows())
     assert cost.count == 33
-    assert float(cost.nats) == pytest.approx(by_hand(model, windows()), rel=1e-6)
+    assert cost.nats.item() == pytest.approx(by_hand(model, windows()), rel=1e-6)
 
 
 @pytest.mark.parametrize("skip", [0, 1, 7, 10])
