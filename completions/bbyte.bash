@@ -8,11 +8,14 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte train'|'bbyte train ar') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte train'|'bbyte train ar') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
     case "$here:$previous" in
+        'bbyte quickstart:--seconds') return ;;
+        'bbyte quickstart:--out') return ;;
+        'bbyte quickstart:--config') return ;;
         'bbyte pack:--out-dir') return ;;
         'bbyte pack:--inputs') return ;;
         'bbyte pack:--exts') return ;;
@@ -90,7 +93,8 @@ _bbyte() {
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="pack shard-tinystories eval-bpb generate train" ;;
+        'bbyte:'*) words="quickstart pack shard-tinystories eval-bpb generate train" ;;
+        'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --device --precision --threads --quiet --json --config --help" ;;

@@ -5,13 +5,14 @@ function __bbyte_at
     set -l here bbyte
     for word in (commandline -opc)[2..]
         switch "$here $word"
-            case 'bbyte pack' 'bbyte shard-tinystories' 'bbyte eval-bpb' 'bbyte generate' 'bbyte train' 'bbyte train ar'
+            case 'bbyte quickstart' 'bbyte pack' 'bbyte shard-tinystories' 'bbyte eval-bpb' 'bbyte generate' 'bbyte train' 'bbyte train ar'
                 set here "$here $word"
         end
     end
     test "$here" = "$argv[1]"
 end
 
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a quickstart -d 'Show bbyte in two minutes'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a pack -d 'Pack any files into a corpus to train on'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a shard-tinystories -d 'Make a corpus of TinyStories'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a eval-bpb -d 'Score data in bits per byte'
@@ -19,6 +20,12 @@ complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a generate -d 'Write on from a pro
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a train -d 'Train a model'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -l version -d 'Show the versions of bbyte and Python.'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -l help -d 'Show this message and exit.'
+complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l seconds -x -d 'How long to train, in seconds, about.'
+complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l out -r -F -d 'Folder of the run (default: a new one).'
+complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l quiet -d 'Say nothing but warnings and errors.'
+complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l json -d 'Give the result as JSON on stdout, for programs.'
+complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'
+complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l help -d 'Show this message and exit.'
 complete -c bbyte -n "__bbyte_at 'bbyte pack'" -l out-dir -r -F -d 'Folder of the new corpus.'
 complete -c bbyte -n "__bbyte_at 'bbyte pack'" -l inputs -x -d 'The same: --inputs a b c, or --inputs a --inputs b. .gz .bz2 .xz .zst are unpacked.'
 complete -c bbyte -n "__bbyte_at 'bbyte pack'" -l exts -x -d 'Take only these from folders: .txt,.md (looking through .gz and the like).'

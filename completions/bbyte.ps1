@@ -3,12 +3,21 @@
 
 $bbytePlaces = @{
     'bbyte' = @(
+        @('quickstart', 'Show bbyte in two minutes'),
         @('pack', 'Pack any files into a corpus to train on'),
         @('shard-tinystories', 'Make a corpus of TinyStories'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),
         @('train', 'Train a model'),
         @('--version', 'Show the versions of bbyte and Python.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte quickstart' = @(
+        @('--seconds', 'How long to train, in seconds, about.'),
+        @('--out', 'Folder of the run (default: a new one).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
     'bbyte pack' = @(
@@ -138,6 +147,9 @@ $bbytePlaces = @{
     )
 }
 $bbyteChoices = @{
+    'bbyte quickstart --seconds' = @()
+    'bbyte quickstart --out' = @()
+    'bbyte quickstart --config' = @()
     'bbyte pack --out-dir' = @()
     'bbyte pack --inputs' = @()
     'bbyte pack --exts' = @()

@@ -69,17 +69,22 @@ def train(
     """Train a model of one family."""
     from bbyte.starter import default_corpus
     from bbyte.terminal.training import show
+    from bbyte.training.run import is_run
     from bbyte.training.start import Request, resumable, start
 
     place = resumable(resume, out)
     if resume is not None and place is None:
         screen.say("nothing to resume yet: starting a new run")
-    if data is None and place is None:
-        data, sentence = default_corpus()
+
+    def find_data() -> Path:
+        found, sentence = default_corpus()
         screen.say(sentence)
+        return found
+
     request = Request(
         family=family.name,
         data=data,
+        find_data=find_data,
         preset=preset,
         model=model,
         objective=objective,
@@ -87,7 +92,7 @@ def train(
         runtime=runtime,
         out=out,
         name=name,
-        allow_overwrite=allow_overwrite or resume is not None,
+        allow_overwrite=allow_overwrite or (resume is not None and out is not None and is_run(out)),
         resume=place,
         optimizer_state=optimizer_state,
     )

@@ -36,7 +36,7 @@ def show_group(
     console = _console()
     _head(console, f"{path} COMMAND [FLAGS]", about, examples)
     width = max((len(entry.name) for entry in entries), default=0)
-    for panel in dict.fromkeys(entry.panel for entry in entries):
+    for panel in sorted(dict.fromkeys(entry.panel for entry in entries), key=_place):
         rows = [
             (Text(entry.name.ljust(width), style="bold cyan"), Text(entry.summary))
             for entry in entries
@@ -87,6 +87,14 @@ def _continued(example: str, width: int) -> str:
     whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), example)
     lines = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
     return " \\\n    ".join(lines).replace("\0", " ")
+
+
+def _place(panel: str) -> int:
+    return _ORDER.index(panel) if panel in _ORDER else len(_ORDER)
+
+
+_ORDER = ("Start here", "Data", "Training", "Measure", "Write")
+"""Panels of the table of contents, in the order of the work; Typer would put groups of commands last."""
 
 
 def _panel(console: Console, title: str, rows: Sequence[tuple[Text, Text]]) -> None:

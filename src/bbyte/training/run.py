@@ -105,6 +105,11 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     raise DataError(f"{path}: line {number} is no row of a log", "remove the line to go on without it")
 
 
+def is_run(folder: Path) -> bool:
+    """Whether `folder` is one that a run was started in, if only a moment before it was killed."""
+    return (folder / LOCK).exists()
+
+
 def new_folder(root: Path, name: str) -> Path:
     """A folder under `root` that no run uses yet: <date>-<time>-<name>, numbered where two start at once."""
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name}"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,10 @@ from bbyte.training.trainer import Trainer
 NOT_RECORDED = ("vocab_size", "norm_eps")
 
 
+def _no_data() -> Path:
+    raise UsageError("no corpus was given", "--data with the folder of a corpus, or any file")
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user asked for: only the settings that were given, by table."""
@@ -43,6 +47,8 @@ class Request:
     allow_overwrite: bool = False
     resume: Path | None = None
     optimizer_state: bool = True
+    find_data: Callable[[], Path] = _no_data
+    """Finds a corpus where no data was given."""
     seconds: float = TARGET_SECONDS
     """How long the run should take, where the number of steps is left open."""
 
@@ -69,14 +75,14 @@ def start(request: Request) -> Trainer:
     loaded = store.load(request.resume) if request.resume is not None else None
     if loaded is not None:
         request = _with_settings_of(request, loaded)
-    if request.data is None:
-        raise UsageError("no corpus was given", "--data with the folder of a corpus, or any file")
     runtime = from_dict(Runtime, request.runtime, where="settings")
     placement = place(runtime)
-    corpus = ByteCorpus.open(request.data)
     model_config, preset_choice = _architecture(request, kind, placement)
     objective_config = from_dict(kind.objective_config, request.objective, where="settings")
     wanted = from_dict(TrainConfig, request.training, where="settings")
+    if request.data is None:  # only now: finding one may mean making one
+        request = dataclasses.replace(request, data=request.find_data())
+    corpus = ByteCorpus.open(request.data or "")
 
     torch.manual_seed(wanted.seed)
     with torch.device(placement.device):
