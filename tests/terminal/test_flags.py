@@ -248,5 +248,6 @@ def test_a_group_without_a_command_shows_its_help(call):
 
 def test_the_table_of_contents(call):
     _, out, _ = call("--help")
-    assert out.index("prog work a b") < out.index("─ Work ") < out.index("─ Training ")
+    # Panels that bbyte has stand in the order of the work, though Typer lists groups last; others follow.
+    assert out.index("prog work a b") < out.index("─ Training ") < out.index("─ Work ")
     assert "Do the work" in out
