@@ -15,7 +15,6 @@ from bbyte.data.corpus import ByteCorpus
 from bbyte.errors import BbyteError, UsageError
 from bbyte.evaluation import bits_per_byte, objective_measure
 from bbyte.models.families import family
-from bbyte.training import saving
 from bbyte.training.events import Evaluated, Saved, Stepped
 from bbyte.training.start import Request, start
 
@@ -312,7 +311,7 @@ def test_infinite_weights_are_not_saved_either(tmp_path, data):
     with torch.no_grad():
         next(iter(trainer.model.parameters())).view(-1)[0] = math.inf
     with pytest.raises(BbyteError, match="not finite"):
-        saving.save(trainer)
+        trainer.save()
     trainer.log.close()
 
 

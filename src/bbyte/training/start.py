@@ -17,8 +17,8 @@ from bbyte.errors import UsageError
 from bbyte.models.contract import Family
 from bbyte.models.families import family
 from bbyte.quantization.bitlinear import is_ternary
+from bbyte.training import resuming
 from bbyte.training import run as runs
-from bbyte.training import saving
 from bbyte.training.choose import TARGET_SECONDS, default_preset, settle
 from bbyte.training.config import TrainConfig
 from bbyte.training.run import Run
@@ -105,7 +105,7 @@ def start(request: Request) -> Trainer:
         if runtime.compile:
             trainer.forward = torch.compile(objective)
         if loaded is not None:
-            trainer.warnings += saving.resume(trainer, loaded, optimizer_state=request.optimizer_state)
+            trainer.warnings += resuming.resume(trainer, loaded, optimizer_state=request.optimizer_state)
         run.record(settings, environment(placement))
     except BaseException:
         run.close()

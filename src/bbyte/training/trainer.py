@@ -4,18 +4,21 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from bbyte import device
+from bbyte.checkpoint.meta import CheckpointMeta
+from bbyte.config import Config, to_dict
 from bbyte.data.corpus import ByteCorpus
 from bbyte.data.sampling import WindowOrder
 from bbyte.device import Placement
 from bbyte.evaluation import bits_per_byte, objective_measure
 from bbyte.models.contract import Family
-from bbyte.quantization.bitlinear import set_quantized
+from bbyte.quantization.bitlinear import is_ternary, set_quantized
 from bbyte.training import optimizer, saving
 from bbyte.training.config import TrainConfig
 from bbyte.training.events import Evaluated, Event, Finished, Saved, Started, Stepped, Warned
@@ -75,7 +78,7 @@ class Trainer:
                 yield self._evaluate(step)
                 clock.restart()
             if self._due(self.config.save_every):
-                yield Saved(self.next_step, str(saving.save(self)))
+                yield Saved(self.next_step, str(self.save()))
                 clock.restart()
         yield self._finished(time.perf_counter() - began)
 
@@ -116,6 +119,37 @@ class Trainer:
         self.log.append({"step": self.next_step, "val_bpb": self.val_bpb, "context": context})
         is_bound = bool(self.objective.is_bound)
         return Evaluated(self.next_step, self.val_bpb, self.best_bpb, is_bound, context, context, score.bytes)
+
+    def save(self) -> Path:
+        """Write the state as a checkpoint of the run. Raises BbyteError for weights that are not finite."""
+        return saving.save(self.folder, self._meta(), self.model, self.optimizers, self.config.keep)
+
+    @property
+    def architecture(self) -> Config:
+        """The config of the model in training."""
+        config: Config = self.model.config  # type: ignore[assignment]
+        return config
+
+    def _meta(self) -> CheckpointMeta:
+        last = max(0, self.next_step - 1)
+        return CheckpointMeta(
+            kind="resume",
+            family=self.family.name,
+            variant="ternary" if is_ternary(self.model) else "full",
+            config=to_dict(self.architecture),
+            step=self.next_step,
+            bytes_seen=self.bytes_seen,
+            context=max(stage.seq_len for stage in self.schedule.stages if stage.begin <= last),
+            quantized=self.schedule.quantized(last),
+            corpus={
+                "path": str(self.corpus.path),
+                "size": self.corpus.size,
+                "fingerprint": self.corpus.fingerprint,
+                "train_size": self.order.size,
+            },
+            metrics={"val_bpb": self.val_bpb, "best_bpb": self.best_bpb},
+            environment=device.environment(self.placement),
+        )
 
     def _started(self) -> Event:
         count = sum(parameter.numel() for parameter in self.model.parameters())
