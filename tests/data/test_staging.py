@@ -165,7 +165,7 @@ def test_a_replacement_is_durable_before_the_old_one_goes(tmp_path, monkeypatch)
     calls = []
     write(tmp_path / "corpus", "old")
     rename = Path.rename
-    monkeypatch.setattr(staging, "sync_folder", lambda folder: calls.append(("sync", folder)))
+    monkeypatch.setattr(staging, "flush_folder", lambda folder: calls.append(("sync", folder)))
     monkeypatch.setattr(Path, "rename", lambda self, to: (calls.append(("rename", to)), rename(self, to))[1])
     monkeypatch.setattr(staging, "_recover", lambda target: calls.append(("recover", target)))
     write(tmp_path / "corpus", "new", replace=True)
@@ -180,7 +180,7 @@ def test_what_was_there_survives_a_sync_that_fails(tmp_path, monkeypatch):
         if folder == tmp_path:
             raise OSError(errno.EIO, "input/output error")
 
-    monkeypatch.setattr(staging, "sync_folder", fail)
+    monkeypatch.setattr(staging, "flush_folder", fail)
     with pytest.raises(OSError, match="input/output"):
         write(tmp_path / "corpus", "new", replace=True)
     assert (tmp_path / "corpus" / "shard_00000.bin").read_text() == "old"

@@ -1,7 +1,6 @@
 """Saving and loading checkpoints: a folder that is complete or not there."""
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bbyte import durable
 from bbyte.checkpoint import meta as metadata
 from bbyte.checkpoint import tensors
 from bbyte.checkpoint.find import Found, find
@@ -53,10 +53,10 @@ def save(
         files = {MODEL: tensors.write(temporary / MODEL, model)}
         if optimizer is not None:
             files[OPTIMIZER] = tensors.write(temporary / OPTIMIZER, optimizer)
-        _write_text(temporary / metadata.FILE, metadata.text(dataclasses.replace(meta, files=files)))
-        _flush_folder(temporary)
+        durable.write_text(temporary / metadata.FILE, metadata.text(dataclasses.replace(meta, files=files)))
+        durable.flush_folder(temporary)
         _put_in_place(temporary, target)
-        _flush_folder(run)
+        durable.flush_folder(run)
     finally:
         remove_temporaries(run)
     return target
@@ -102,20 +102,3 @@ def _put_in_place(temporary: Path, target: Path) -> None:
     except OSError:
         aside.rename(target)
         raise
-
-
-def _write_text(path: Path, text: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder; its renames are journalled
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

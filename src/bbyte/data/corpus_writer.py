@@ -11,7 +11,8 @@ from bbyte.data import meta
 from bbyte.data.meta import CorpusMeta, Source
 from bbyte.data.shards import Chunk, ShardWriter
 from bbyte.data.split import SEGMENT, Split, segments
-from bbyte.data.staging import holds_anything, new_corpus_folder, sync_folder
+from bbyte.data.staging import holds_anything, new_corpus_folder
+from bbyte.durable import flush_folder
 from bbyte.errors import DataError
 
 
@@ -129,5 +130,5 @@ class CorpusWriter:
                 file.flush()
                 os.fsync(file.fileno())
         if self._durable:
-            sync_folder(folder)
+            flush_folder(folder)
         return described

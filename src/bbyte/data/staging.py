@@ -1,7 +1,6 @@
 """Folders that appear whole or not at all: written beside their place under a hidden name, then moved in."""
 
 import contextlib
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bbyte.data import meta
+from bbyte.durable import flush_folder
 from bbyte.errors import UsageError
 
 _LOCK = "writing.lock"
@@ -88,17 +88,6 @@ def is_staging_name(path: Path, target: Path) -> bool:
     )
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the entries of a folder survive a power loss; without effect where folders cannot be opened."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _first_foreign(folder: Path) -> Path | None:
     for entry in sorted(folder.iterdir()):
         if entry.is_symlink():
@@ -142,13 +131,13 @@ def _escaped(name: str) -> str:
 def _put_in_place(folder: Path, target: Path, *, durable: bool) -> None:
     """Two renames where something is in the way, undone if the last step fails."""
     if durable:
-        sync_folder(folder)
+        flush_folder(folder)
     if target.exists():
         target.rename(_previous(target))
     try:
         folder.rename(target)
         if durable:
-            sync_folder(target.parent)
+            flush_folder(target.parent)
     except BaseException:
         if not folder.exists():
             target.rename(folder)

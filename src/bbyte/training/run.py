@@ -10,6 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bbyte import durable
 from bbyte.checkpoint import find
 from bbyte.errors import BbyteError, DataError, UsageError
 
@@ -50,6 +51,7 @@ class Run:
                 f"--resume {folder} goes on with it; --allow-overwrite starts anew in it",
             )
         folder.mkdir(parents=True, exist_ok=True)
+        durable.flush_folder(folder.parent)
         run = cls(folder)
         for checkpoint in find.steps(folder):
             shutil.rmtree(checkpoint)
@@ -58,8 +60,8 @@ class Run:
 
     def record(self, config: str, environment: dict[str, Any]) -> None:
         """Write config.toml and env.json."""
-        self._replace(CONFIG, config)
-        self._replace(ENVIRONMENT, json.dumps(environment, indent=1) + "\n")
+        durable.replace_text(self.folder / CONFIG, config)
+        durable.replace_text(self.folder / ENVIRONMENT, json.dumps(environment, indent=1) + "\n")
 
     def append(self, row: dict[str, Any]) -> None:
         """Append a row to metrics.jsonl."""
@@ -78,16 +80,7 @@ class Run:
     def cut(self, step: int) -> None:
         """Forget the rows after `step`: a resumed run writes them again."""
         kept = [json.dumps(row) + "\n" for row in self.rows() if row["step"] <= step]
-        self._replace(METRICS, "".join(kept))
-
-    def _replace(self, name: str, text: str) -> None:
-        """Write a file so that a crash leaves the old one or the new one, and nothing between."""
-        temporary = self.folder / f".tmp-{name}"
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.folder / name)
+        durable.replace_text(self.folder / METRICS, "".join(kept))
 
     def close(self) -> None:
         """Let other processes use the folder."""

@@ -1,0 +1,31 @@
+"""Writing that survives a crash or a power loss: flushed to the disk, and whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a new file and flush it to the disk. Raises FileExistsError where there is one."""
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one or the new one, and nothing between."""
+    temporary = path.with_name(f".tmp-{path.name}")
+    temporary.unlink(missing_ok=True)
+    write_text(temporary, text)
+    temporary.replace(path)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the entries of a folder survive a power loss; without effect where folders cannot be opened."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
