@@ -108,9 +108,8 @@ def main() -> None:
             times[name].append((time.perf_counter() - began) / args.steps)
 
     peer = times["transformers Llama"]
-    print(
-        f"{args.preset}, batch {args.batch_size} x {args.seq_len}, {args.threads} threads, torch {torch.__version__}"
-    )
+    shape = f"batch {args.batch_size} x {args.seq_len}"
+    print(f"{args.preset}, {shape}, {args.threads} threads, torch {torch.__version__}")
     for name, seconds in times.items():
         rate = args.batch_size * args.seq_len / statistics.median(seconds)
         ratio = statistics.median(theirs / ours for theirs, ours in zip(peer, seconds, strict=True))

@@ -77,7 +77,8 @@ def start(request: Request) -> Trainer:
         request = _with_settings_of(request, loaded)
     runtime = from_dict(Runtime, request.runtime, where="settings")
     placement = place(runtime)
-    model_config, preset_choice = _architecture(request, kind, placement)
+    preset, preset_choice = _preset(request, kind, placement)
+    model_config = _architecture(request, kind, preset)
     objective_config = from_dict(kind.objective_config, request.objective, where="settings")
     wanted = from_dict(TrainConfig, request.training, where="settings")
     if request.data is None:  # only now: finding one may mean making one
@@ -93,9 +94,7 @@ def start(request: Request) -> Trainer:
     config, choices = settle(wanted, kind, model_config, objective_config, placement, corpus, request.seconds)
     settings = _settings(request, model_config, objective_config, config, runtime)
     if loaded is None:
-        folder = request.out or runs.new_folder(
-            find.ROOT, request.name or f"{kind.name}-{request.preset or 'custom'}"
-        )
+        folder = request.out or runs.new_folder(find.ROOT, request.name or f"{kind.name}-{preset}")
         run = Run.create(folder, overwrite=request.allow_overwrite)
     else:
         run = Run(loaded.found.path.parent)
@@ -163,19 +162,22 @@ def _with_settings_of(request: Request, loaded: store.Loaded) -> Request:
     )
 
 
-def _architecture(request: Request, kind: Family, placement: Placement) -> tuple[Any, tuple[str, ...]]:
-    """The model's config, and what to say if the preset was chosen for the user."""
+def _preset(request: Request, kind: Family, placement: Placement) -> tuple[str | None, tuple[str, ...]]:
+    """The preset to start from, and what to say if it was chosen for the user. A resumed run needs none."""
     name = request.preset
-    if request.resume is not None and name is None:
-        return from_dict(kind.config, request.model, where="settings"), ()
-    choices: tuple[str, ...] = ()
-    if name is None:
+    if name is None and request.resume is None:
         name, why = default_preset(kind, placement)
-        choices = (f"preset {name}: {why}",)
-    if name not in kind.presets:
+        return name, (f"preset {name}: {why}",)
+    if name is not None and name not in kind.presets:
         known = ", ".join(kind.presets)
         raise UsageError(f"there is no preset {name!r}", suggest(name, kind.presets) or f"presets: {known}")
-    return from_dict(kind.config, {**_open_to_change(kind, name), **request.model}, where="settings"), choices
+    return name, ()
+
+
+def _architecture(request: Request, kind: Family, preset: str | None) -> Any:
+    """The model's config: the preset's settings, changed by those given."""
+    base = _open_to_change(kind, preset) if preset is not None else {}
+    return from_dict(kind.config, {**base, **request.model}, where="settings")
 
 
 def _open_to_change(kind: Family, preset: str) -> dict[str, Any]:
