@@ -12,7 +12,7 @@ import torch
 from bbyte.checkpoint import find, store
 from bbyte.config import Config, from_dict, suggest, to_dict, to_toml
 from bbyte.data.corpus import ByteCorpus
-from bbyte.device import Placement, Runtime, environment, place
+from bbyte.device import Placement, Runtime, environment, keep_freed_memory, place
 from bbyte.errors import UsageError
 from bbyte.models.contract import Family
 from bbyte.models.families import family
@@ -77,6 +77,8 @@ def start(request: Request) -> Trainer:
         request = _with_settings_of(request, loaded)
     runtime = from_dict(Runtime, request.runtime, where="settings")
     placement = place(runtime)
+    if placement.device == "cpu":
+        keep_freed_memory()
     preset, preset_choice = _preset(request, kind, placement)
     model_config = _architecture(request, kind, preset)
     objective_config = from_dict(kind.objective_config, request.objective, where="settings")
