@@ -20,7 +20,7 @@ complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a generate -d 'Write on from a pro
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a train -d 'Train a model'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -l version -d 'Show the versions of bbyte and Python.'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -l help -d 'Show this message and exit.'
-complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l seconds -x -d 'How long to train, in seconds, about.'
+complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l seconds -x -d 'How long to train, in seconds, about (default: 105).'
 complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l out -r -F -d 'Folder of the run (default: a new one).'
 complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l quiet -d 'Say nothing but warnings and errors.'
 complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l json -d 'Give the result as JSON on stdout, for programs.'

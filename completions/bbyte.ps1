@@ -13,7 +13,7 @@ $bbytePlaces = @{
         @('--help', 'Show this message and exit.')
     )
     'bbyte quickstart' = @(
-        @('--seconds', 'How long to train, in seconds, about.'),
+        @('--seconds', 'How long to train, in seconds, about (default: 105).'),
         @('--out', 'Folder of the run (default: a new one).'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),

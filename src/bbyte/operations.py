@@ -6,7 +6,6 @@ torch.compile the plain formulas run instead: the compiler fuses those.
 """
 
 from contextlib import nullcontext
-from functools import cache
 from typing import Any
 
 import torch
@@ -74,12 +73,18 @@ def _call(function: type[torch.autograd.Function], *args: Any) -> Tensor:
     return result
 
 
-@cache
-def _mkl_is_slow() -> bool:
+def _mkl_keeps_to_avx2() -> bool:
     # MKL, torch's library for float32 products on x86, keeps to AVX2 on CPUs of other makers than Intel;
     # oneDNN, which torch also carries, does not: 2.3 times the speed on an AMD EPYC with AVX-512.
     there = torch.backends.mkl.is_available() and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return there and hasattr(torch.ops.mkldnn, "_linear_pointwise") and cpu_maker() != "GenuineIntel"
+
+
+_MKL_IS_SLOW = _mkl_keeps_to_avx2()  # found out here, because torch.compile cannot trace how
+
+
+def _mkl_is_slow() -> bool:
+    return _MKL_IS_SLOW
 
 
 def _onednn_is_faster(x: Tensor, weight: Tensor) -> bool:

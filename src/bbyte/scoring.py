@@ -31,7 +31,7 @@ def score_checkpoint(
     context by default. Raises what `store.load` and `bits_per_byte` raise.
     """
     length = min(context or found.meta.context, found.meta.context)
-    loaded = store.load(found.path, placement.device)
+    loaded = store.load(found, placement.device)
     objective = loaded.family.objective(loaded.model, loaded.family.objective_config()).to(placement.device)
     with placement.autocast():
         return bits_per_byte(

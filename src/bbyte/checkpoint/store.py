@@ -62,12 +62,12 @@ def save(
     return target
 
 
-def load(path: Path, device: str = "cpu") -> Loaded:
+def load(path: Path | Found, device: str = "cpu") -> Loaded:
     """The model of a checkpoint (its folder, or the newest good one of a run's), ready to compute.
 
     Raises UsageError or DataError as `find`, and DataError for weights other than the config implies.
     """
-    found = find(path)
+    found = path if isinstance(path, Found) else find(path)  # what was found was verified
     kind = family(found.meta.family)
     with torch.device("meta"):
         model = kind.build(found.meta.model_config())

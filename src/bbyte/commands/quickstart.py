@@ -15,7 +15,9 @@ EXAMPLES = ("bbyte quickstart", "bbyte quickstart --seconds 600")
 
 def quickstart(
     screen: Screen,
-    seconds: Annotated[float, typer.Option(min=1, help="How long to train, in seconds, about.")] = 105,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, help="How long to train, in seconds, about (default: 105).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: a new one).")] = None,
 ) -> None:
     """Show bbyte in two minutes: a ternary model learns Python's documentation, is scored, and writes."""
@@ -25,7 +27,7 @@ def quickstart(
     corpus = tour.corpus()
     held_out = corpus.validation.size if corpus.validation is not None else 0
     screen.say(f"Python's own documentation: {corpus.size:,} bytes to learn from, {held_out:,} held out")
-    trainer = tour.trainer(corpus, seconds=seconds, out=out)
+    trainer = tour.trainer(corpus, seconds=seconds or tour.SECONDS, out=out)
     show(trainer.run(), screen, log_every=trainer.config.log_every)
     screen.say("scoring the held-out bytes, with the model and with gzip, xz and PPMd")
     result = tour.score(trainer)

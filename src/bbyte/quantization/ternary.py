@@ -15,15 +15,19 @@ def ternarize(weight: Tensor) -> tuple[Tensor, Tensor]:
     nearest even and clamped. The order of operations is that of transformers' BitNet, so that both give the
     same bits.
     """
-    weight = weight.float()
-    inverse = 1.0 / weight.abs().mean().clamp_(min=SCALE_FLOOR)
-    return (weight * inverse).round_().clamp_(-1, 1), 1.0 / inverse
+    trits, inverse = _trits(weight.float())
+    return trits, 1.0 / inverse
 
 
 def ternary_values(weight: Tensor) -> Tensor:
     """The weight as the forward pass sees it: trits times scale, in the weight's own dtype."""
-    inverse = 1.0 / weight.float().abs().mean().clamp_(min=SCALE_FLOOR)
-    return (weight.float() * inverse).round_().clamp_(-1, 1).div_(inverse).to(weight.dtype)
+    trits, inverse = _trits(weight.float())
+    return trits.div_(inverse).to(weight.dtype)
+
+
+def _trits(weight: Tensor) -> tuple[Tensor, Tensor]:
+    inverse = 1.0 / weight.abs().mean().clamp_(min=SCALE_FLOOR)
+    return (weight * inverse).round_().clamp_(-1, 1), inverse
 
 
 class _StraightThrough(torch.autograd.Function):
