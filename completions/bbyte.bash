@@ -66,19 +66,25 @@ _bbyte() {
         'bbyte train ar:--rope-base') return ;;
         'bbyte train ar:--z-loss') return ;;
         'bbyte train ar:--steps') return ;;
+        'bbyte train ar:--epochs') return ;;
         'bbyte train ar:--batch-size') return ;;
         'bbyte train ar:--grad-accum') return ;;
+        'bbyte train ar:--micro-batch') COMPREPLY=($(compgen -W 'auto' -- "$current")); return ;;
         'bbyte train ar:--seq-len') return ;;
         'bbyte train ar:--seq-len-cap') return ;;
-        'bbyte train ar:--optimizer') COMPREPLY=($(compgen -W 'auto adamw muon' -- "$current")); return ;;
+        'bbyte train ar:--stride') return ;;
+        'bbyte train ar:--optimizer') COMPREPLY=($(compgen -W 'auto adamw adamw8bit muon' -- "$current")); return ;;
         'bbyte train ar:--lr') return ;;
         'bbyte train ar:--matrix-lr') return ;;
         'bbyte train ar:--weight-decay') return ;;
+        'bbyte train ar:--weight-decay-until') return ;;
+        'bbyte train ar:--ema') return ;;
         'bbyte train ar:--schedule') COMPREPLY=($(compgen -W 'wsd cosine' -- "$current")); return ;;
         'bbyte train ar:--warmup-steps') return ;;
         'bbyte train ar:--cooldown') return ;;
         'bbyte train ar:--clip') return ;;
         'bbyte train ar:--full-precision-start') return ;;
+        'bbyte train ar:--extended-from') return ;;
         'bbyte train ar:--seed') return ;;
         'bbyte train ar:--log-every') return ;;
         'bbyte train ar:--eval-every') return ;;
@@ -89,6 +95,7 @@ _bbyte() {
         'bbyte train ar:--device') return ;;
         'bbyte train ar:--precision') COMPREPLY=($(compgen -W 'auto fp32 bf16 fp16' -- "$current")); return ;;
         'bbyte train ar:--threads') return ;;
+        'bbyte train ar:--grad-checkpoint') COMPREPLY=($(compgen -W 'auto none mlp block' -- "$current")); return ;;
         'bbyte train ar:--config') return ;;
     esac
     case "$here:$current" in
@@ -101,7 +108,7 @@ _bbyte() {
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
         'bbyte train:'-*) words="--help" ;;
         'bbyte train:'*) words="ar" ;;
-        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --optimizer-state --no-optimizer-state --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --batch-size --grad-accum --seq-len --seq-len-cap --optimizer --lr --matrix-lr --weight-decay --schedule --warmup-steps --cooldown --clip --full-precision-start --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --device --precision --threads --compile --no-compile --quiet --json --config --help" ;;
+        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --optimizer-state --no-optimizer-state --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
     esac
     [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

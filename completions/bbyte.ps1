@@ -115,31 +115,40 @@ $bbytePlaces = @{
         @('--rope-base', 'Base of the rotary frequencies'),
         @('--z-loss', 'Weight of the z-loss, which keeps logits small'),
         @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
-        @('--batch-size', 'Windows read at once (default: by device and window)'),
+        @('--epochs', 'Passes over the corpus, instead of steps'),
+        @('--batch-size', 'Windows of a batch (default: by device and window)'),
         @('--grad-accum', 'Batches added up for one optimizer step'),
+        @('--micro-batch', 'Windows computed at once: a batch or less, halved where memory runs out'),
         @('--seq-len', 'Fixed window in bytes (default: on a GPU the curriculum)'),
         @('--seq-len-cap', 'Longest window of the curriculum 2048, 4096, 8192'),
+        @('--stride', 'Bytes from one window to the next (default: the longest window)'),
         @('--optimizer', 'auto takes muon'),
         @('--lr', 'Learning rate of AdamW (default: 3e-3 beside Muon, else by size)'),
         @('--matrix-lr', 'Learning rate of Muon, which updates the matrices of the blocks'),
         @('--weight-decay', 'Weight decay of AdamW''s matrices; Muon''s own is 0'),
+        @('--weight-decay-until', 'Part of the steps with weight decay (default: 0.5 where ternary, else 1)'),
+        @('--ema', 'Decay of a moving average of the weights, which is then the model; 0: none'),
         @('--schedule', 'Warm-up, constant, linear cool-down; or cosine to 10 %'),
         @('--warmup-steps', 'Steps of the linear warm-up (default: 2 % of all, at most 500)'),
         @('--cooldown', 'Part of the steps in the cool-down of wsd'),
         @('--clip', 'Largest norm of the gradient'),
         @('--full-precision-start', 'Part of the steps before ternary weights set in'),
+        @('--extended-from', 'Steps of the run that this one extends: its start and window stages stay as they were'),
         @('--seed', 'Decides initial weights and the order of the data'),
         @('--log-every', 'Steps between lines of the log'),
         @('--eval-every', 'Steps between validations (default: a tenth of all; 0: at the end)'),
-        @('--val-fraction', 'Part held out at the corpus'' end, where pack held nothing out'),
+        @('--val-fraction', 'Part held out by the documents'' digests, where pack held nothing out'),
         @('--eval-bytes', 'Validation bytes scored each time'),
         @('--save-every', 'Steps between checkpoints (default: a tenth of all; 0: at the end)'),
         @('--keep', 'Newest checkpoints kept; 0 keeps all'),
+        @('--keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--no-keep-best', 'Save after each validation that is the best so far, and keep that one too'),
         @('--device', 'auto, cpu, cuda, cuda:N or mps'),
         @('--precision', 'Number type of both passes'),
         @('--threads', 'CPU threads; 0 takes all cores'),
-        @('--compile', 'Compile the model (torch.compile): a slower start, faster steps'),
-        @('--no-compile', 'Compile the model (torch.compile): a slower start, faster steps'),
+        @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -200,19 +209,25 @@ $bbyteChoices = @{
     'bbyte train ar --rope-base' = @()
     'bbyte train ar --z-loss' = @()
     'bbyte train ar --steps' = @()
+    'bbyte train ar --epochs' = @()
     'bbyte train ar --batch-size' = @()
     'bbyte train ar --grad-accum' = @()
+    'bbyte train ar --micro-batch' = @('auto')
     'bbyte train ar --seq-len' = @()
     'bbyte train ar --seq-len-cap' = @()
-    'bbyte train ar --optimizer' = @('auto', 'adamw', 'muon')
+    'bbyte train ar --stride' = @()
+    'bbyte train ar --optimizer' = @('auto', 'adamw', 'adamw8bit', 'muon')
     'bbyte train ar --lr' = @()
     'bbyte train ar --matrix-lr' = @()
     'bbyte train ar --weight-decay' = @()
+    'bbyte train ar --weight-decay-until' = @()
+    'bbyte train ar --ema' = @()
     'bbyte train ar --schedule' = @('wsd', 'cosine')
     'bbyte train ar --warmup-steps' = @()
     'bbyte train ar --cooldown' = @()
     'bbyte train ar --clip' = @()
     'bbyte train ar --full-precision-start' = @()
+    'bbyte train ar --extended-from' = @()
     'bbyte train ar --seed' = @()
     'bbyte train ar --log-every' = @()
     'bbyte train ar --eval-every' = @()
@@ -223,6 +238,7 @@ $bbyteChoices = @{
     'bbyte train ar --device' = @()
     'bbyte train ar --precision' = @('auto', 'fp32', 'bf16', 'fp16')
     'bbyte train ar --threads' = @()
+    'bbyte train ar --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
     'bbyte train ar --config' = @()
 }
 Register-ArgumentCompleter -Native -CommandName bbyte -ScriptBlock {

@@ -22,7 +22,12 @@ class Runtime:
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting("auto", "Number type of both passes")
     threads: int = setting(0, "CPU threads; 0 takes all cores")
-    compile: bool = setting(False, "Compile the model (torch.compile): a slower start, faster steps")
+    compile: bool | None = setting(
+        None, "Compile the model: a slower start, faster steps (default: on a GPU, where it works)"
+    )
+    grad_checkpoint: Literal["auto", "none", "mlp", "block"] = setting(
+        "auto", "Activations computed again in the backward pass, to save memory; auto: block on a GPU"
+    )
 
     def __post_init__(self) -> None:
         problems = Problems()
