@@ -9,14 +9,16 @@ from bbyte.errors import UsageError
 
 SEGMENT = 64 << 10
 """Documents are judged in pieces of this many bytes, the last one shorter; most are a single piece."""
+DIGESTS = 1 << 64
+"""A text is judged by the first eight bytes of its BLAKE3 digest: a number below this, as good as random."""
 
 
 class Split:
     """Chooses about `val_fraction` of all segments to hold out.
 
-    A segment is held out if the first eight bytes of its BLAKE3 digest, read as a fraction of 2^64, are below
-    `val_fraction`. So the choice needs no memory, the same text always falls on the same side (duplicates
-    too), and one large file gets a split as well. A larger fraction only ever adds to the held-out part.
+    A segment is held out if its digest is below `val_fraction` of all `DIGESTS`. So the choice needs no
+    memory, the same text always falls on the same side (duplicates too), and one large file gets a split as
+    well. A larger fraction only ever adds to the held-out part.
     """
 
     def __init__(self, val_fraction: float) -> None:
@@ -24,14 +26,14 @@ class Split:
             raise UsageError(
                 f"val-fraction {val_fraction} is not between 0 and 1", "use 0.05 to hold out 5 % of the bytes"
             )
-        self._bound = int(val_fraction * 2**64)
-        self._lowest, self._highest = 2**64, 0
+        self._bound = int(val_fraction * DIGESTS)
+        self._lowest, self._highest = DIGESTS, 0
 
     def holds_out(self, segment: Chunk) -> bool:
         """Whether this segment belongs to the held-out part."""
-        place = int.from_bytes(blake3(segment).digest(8), "big")
-        self._lowest, self._highest = min(self._lowest, place), max(self._highest, place)
-        return place < self._bound
+        digest = int.from_bytes(blake3(segment).digest(8), "big")
+        self._lowest, self._highest = min(self._lowest, digest), max(self._highest, digest)
+        return digest < self._bound
 
     def check_both_sides(self) -> None:
         """Raise UsageError, with a fraction that would work, if one side has got nothing so far."""
@@ -67,5 +69,5 @@ def segments(chunks: Iterable[Chunk]) -> Iterator[memoryview]:
         yield memoryview(pending)
 
 
-def _upwards(place: int) -> float:
-    return min(place / 2**64 + 0.0001, 0.9999)
+def _upwards(digest: int) -> float:
+    return min(digest / DIGESTS + 0.0001, 0.9999)
