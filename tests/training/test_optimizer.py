@@ -1,15 +1,24 @@
 """Which parameter is updated by what, and the state as tensors of a checkpoint."""
 
+import sys
+from importlib.util import find_spec
+from types import SimpleNamespace
+
 import pytest
 import torch
+from torch import nn
 
 from bbyte.checkpoint import tensors
+from bbyte.errors import UsageError
 from bbyte.models.families import families, family
-from bbyte.training import optimizer
+from bbyte.training import adamw, optimizer
 from bbyte.training.config import TrainConfig
 from bbyte.training.muon import Muon
 
-KINDS = ("adamw", "muon")
+without = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+EIGHT_BIT = pytest.param("adamw8bit", marks=without)
+each_kind = pytest.mark.parametrize("kind", ["adamw", EIGHT_BIT, "muon"])
+each_adamw = pytest.mark.parametrize("kind", ["adamw", EIGHT_BIT])
 
 
 def model_of(name="ar"):
@@ -29,14 +38,14 @@ def groups(optimizers):
 
 
 @pytest.mark.parametrize("name", tuple(families()))
-@pytest.mark.parametrize("kind", KINDS)
+@each_kind
 def test_every_parameter_is_in_exactly_one_group(name, kind):
     model = model_of(name)
     found = [parameter for *_, parameter in groups(optimizer.build(model, TrainConfig(optimizer=kind)))]
     assert sorted(found) == sorted(key for key, _ in model.named_parameters())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_kind
 @pytest.mark.parametrize("tied", [True, False])
 def test_norms_embedding_and_head_are_never_decayed_nor_given_to_muon(kind, tied):
     from bbyte.models.ar.config import ARConfig
@@ -50,15 +59,46 @@ def test_norms_embedding_and_head_are_never_decayed_nor_given_to_muon(kind, tied
         elif kind == "muon":
             assert member is Muon and group["base_lr"] == 0.125
         else:
+            assert member.__name__ == {"adamw": "AdamW", "adamw8bit": "AdamW8bit"}[kind]
             assert group["weight_decay"] == 0.25 and group["base_lr"] == 0.5
     names = [name for *_, name in groups(optimizer.build(model, config))]
     assert ("lm_head.weight" in names) != tied
 
 
-def test_weight_decay_shrinks_matrices_and_nothing_else():
+class StateSpace(nn.Module):
+    """A model with the parameters of both Mambas, whose names say what they are."""
+
+    def __init__(self):
+        super().__init__()
+        block = nn.Module()
+        block.in_proj, block.out_proj = nn.Linear(8, 16, bias=False), nn.Linear(8, 8, bias=False)
+        block.dt_proj, block.conv1d = nn.Linear(4, 8), nn.Conv1d(8, 8, 4, groups=8)
+        block.A_log, block.D = nn.Parameter(torch.ones(8, 4)), nn.Parameter(torch.ones(8))
+        block.dt_bias, block.norm = nn.Parameter(torch.ones(8)), nn.LayerNorm(8)
+        self.blocks = nn.ModuleList([block])
+        self.embeddings, self.lm_head = nn.Embedding(256, 8), nn.Linear(8, 256, bias=False)
+
+
+@each_kind
+def test_of_a_state_space_only_the_linear_weights_are_decayed_or_given_to_muon(kind):
+    found = groups(optimizer.build(StateSpace(), TrainConfig(optimizer=kind, weight_decay=0.25)))
+    chosen = {name for member, group, name in found if member is Muon or group["weight_decay"] > 0}
+    assert chosen == {f"blocks.0.{name}_proj.weight" for name in ("in", "out", "dt")}
+    assert len(found) == 13
+
+
+@each_adamw
+def test_adamw_has_the_betas_of_language_models(kind):
+    for member in optimizer.build(model_of(), TrainConfig(optimizer=kind)).members:
+        assert all(group["betas"] == (0.9, 0.95) for group in member.param_groups)
+
+
+@each_adamw
+def test_weight_decay_shrinks_matrices_and_nothing_else(kind):
     model = model_of()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    optimizers = optimizer.build(model, TrainConfig(optimizer="adamw", weight_decay=0.5, lr=0.1))
+    optimizers = optimizer.build(model, TrainConfig(optimizer=kind, weight_decay=1.0, lr=0.1))
+    optimizers.set_weight_decay(0.5)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizers.step()
@@ -87,15 +127,142 @@ def test_a_rate_is_the_base_rate_times_the_factor():
         assert optimizers.members[1].param_groups[0]["lr"] == pytest.approx(0.004 * factor)
 
 
-def step(model, optimizers, seed):
+@each_kind
+def test_weight_decay_is_the_base_times_the_factor(kind):
+    optimizers = optimizer.build(model_of(), TrainConfig(optimizer=kind, weight_decay=0.2))
+    for factor in (0.5, 0.0, 1.0):
+        optimizers.set_weight_decay(factor)
+        found = {group.get("weight_decay") for _, group, _ in groups(optimizers)}
+        assert found == ({0.0} if kind == "muon" else {0.0, 0.2 * factor})
+
+
+def step(model, optimizers, seed, found_inf=None):
     for number, parameter in enumerate(model.parameters()):
         generator = torch.Generator().manual_seed(1000 * seed + number)
         parameter.grad = torch.randn(parameter.shape, generator=generator)
     optimizers.set_lr(1 / (1 + seed))
-    optimizers.step()
+    optimizers.set_weight_decay(1 / (1 + seed))
+    optimizers.step(found_inf)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def bits(model, optimizers):
+    """Every bit of weights and state: -0.0 is not 0.0 here, and NaN is NaN."""
+    held = model.state_dict() | optimizers.state()
+    return {name: value.detach().clone().reshape(-1).view(torch.uint8) for name, value in held.items()}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    assert [name for name, value in one.items() if not torch.equal(value, other[name])] == []
+
+
+@each_kind
+@pytest.mark.parametrize("steps_before", [0, 2])
+@pytest.mark.parametrize("gradient", [float("nan"), float("inf"), -1.0, -0.0])
+def test_a_flag_of_1_leaves_every_bit_of_weights_and_state(kind, steps_before, gradient):
+    model = model_of()
+    optimizers = optimizer.build(model, TrainConfig(optimizer=kind))
+    for seed in range(steps_before):
+        step(model, optimizers, seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.view(-1)[0] = -0.0
+    before = bits(model, optimizers)
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, gradient)
+    optimizers.step(torch.tensor(1.0))
+    assert_same(bits(model, optimizers), before)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@each_kind
+def test_steps_go_on_after_one_that_was_skipped_as_if_it_had_not_been(kind):
+    model, twin = model_of(), model_of()
+    config = TrainConfig(optimizer=kind)
+    optimizers, others = optimizer.build(model, config), optimizer.build(twin, config)
+    for seed in range(4):
+        step(model, optimizers, seed, torch.tensor(float(seed == 1)))
+        if seed != 1:
+            step(twin, others, seed)
+    assert_same(bits(model, optimizers), bits(twin, others))
+
+
+@each_kind
+def test_a_flag_of_0_changes_no_bit_of_a_step(kind):
+    model, twin = model_of(), model_of()
+    config = TrainConfig(optimizer=kind)
+    optimizers, others = optimizer.build(model, config), optimizer.build(twin, config)
+    before = bits(model, optimizers)
+    for seed in range(3):
+        step(model, optimizers, seed, torch.tensor(0.0))
+        step(twin, others, seed)
+    assert_same(bits(model, optimizers), bits(twin, others))
+    assert not torch.equal(*(b["layers.0.mlp.up_proj.weight"] for b in (bits(model, optimizers), before)))
+
+
+@each_kind
+def test_the_state_is_complete_from_the_start_and_its_form_stays(kind):
+    model = model_of()
+    optimizers = optimizer.build(model, TrainConfig(optimizer=kind))
+    expected = optimizers.expected_state()
+    assert all(tensors.NAME.fullmatch(name) for name in expected)
+    held = {name: value.data_ptr() for name, value in optimizers.state().items() if "step." not in name}
+    step(model, optimizers, 0)
+    assert optimizers.expected_state() == expected
+    after = optimizers.state()
+    assert all(after[name].data_ptr() == pointer for name, pointer in held.items())
+
+
+@each_kind
+def test_the_form_of_the_state_is_known_without_memory_for_it(kind):
+    with torch.device("meta"):
+        shape = model_of()
+    config = TrainConfig(optimizer=kind)
+    expected = optimizer.build(model_of(), config).expected_state()
+    assert optimizer.build(shape, config).expected_state() == expected
+
+
+@without
+def test_the_state_of_adamw8bit_takes_two_bytes_a_weight_and_little_more():
+    config = TrainConfig(optimizer="adamw8bit")
+    model = model_of()
+    large = [p.numel() for p in optimizer.hidden_matrices(model)]
+    optimizers = optimizer.build(model, config)
+    state = optimizers.members[0].state
+    assert {entries["state1"].dtype for entries in state.values()} == {torch.uint8}
+    size = sum(e[kind].nbytes for e in state.values() for kind in ("state1", "state2", "absmax1", "absmax2"))
+    assert size == sum(2 * n + 2 * 4 * -(-n // 256) for n in large)
+
+
+def test_adamw8bit_without_bitsandbytes_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes.optim", None)
+    with pytest.raises(UsageError, match="needs bitsandbytes") as caught:
+        optimizer.build(model_of(), TrainConfig(optimizer="adamw8bit"))
+    assert caught.value.hint == "pip install 'bbyte[bnb]'"
+
+
+@without
+def test_adamw8bit_is_refused_where_bitsandbytes_has_no_optimizer():
+    elsewhere = SimpleNamespace(device=torch.device("mps"))
+    with pytest.raises(UsageError, match="CUDA and CPUs only"):
+        adamw.adamw8bit([{"params": [elsewhere]}], 1e-3)
+
+
+@without
+def test_adamw8bit_follows_adamw():
+    found = {}
+    for kind in ("adamw", "adamw8bit"):
+        model = model_of()
+        optimizers = optimizer.build(model, TrainConfig(optimizer=kind, lr=1e-2))
+        for seed in range(3):
+            step(model, optimizers, seed)
+        start = torch.cat([p.flatten() for p in optimizer.hidden_matrices(model_of())])
+        found[kind] = torch.cat([p.detach().flatten() for p in optimizer.hidden_matrices(model)]) - start
+    assert torch.cosine_similarity(found["adamw"], found["adamw8bit"], dim=0) > 0.98
+
+
+@each_kind
 def test_the_state_goes_through_a_file_and_the_steps_go_on_bit_for_bit(kind, tmp_path):
     config = TrainConfig(optimizer=kind)
     model, twin = model_of(), model_of()
@@ -108,7 +275,19 @@ def test_the_state_goes_through_a_file_and_the_steps_go_on_bit_for_bit(kind, tmp
     twin.load_state_dict(model.state_dict())
     others.load_state(tensors.load(tmp_path / "o.safetensors", expected))
     for seed in range(3, 6):
+        assert_same(bits(model, optimizers), bits(twin, others))
         step(model, optimizers, seed)
         step(twin, others, seed)
-    assert all(torch.equal(value, twin.state_dict()[name]) for name, value in model.state_dict().items())
-    assert optimizers.state().keys() == others.state().keys() == expected.keys()
+    assert_same(bits(model, optimizers), bits(twin, others))
+
+
+@each_kind
+def test_what_was_loaded_is_copied(kind):
+    config = TrainConfig(optimizer=kind)
+    model, twin = model_of(), model_of()
+    optimizers, others = optimizer.build(model, config), optimizer.build(twin, config)
+    step(model, optimizers, 0)
+    others.load_state(optimizers.state())
+    before = bits(model, optimizers)
+    step(twin, others, 1)
+    assert_same(bits(model, optimizers), before)

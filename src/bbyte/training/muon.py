@@ -2,14 +2,15 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
+STACKED_BYTES = 64 << 20
+"""How much is orthogonalised at once, a larger matrix alone; about five times as much is held meanwhile."""
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
@@ -33,31 +34,53 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised, scaled by sqrt(max(1, rows / columns)): torch's "original" scale.
 
-    Matrices of one shape are orthogonalised together, which torch.optim.Muon does one by one.
+    Matrices of one shape are orthogonalised together, which torch.optim.Muon does one by one. As with torch's
+    fused optimizers, a step changes nothing where the tensor `found_inf` is 1, and the host need not know.
     """
+
+    _step_supports_amp_scaling = True  # torch's name for this, which also says that `found_inf` is read
+    found_inf: Tensor | None = None
 
     def __init__(self, params: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.95) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum})
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One update from the gradients. `closure` is not used."""
+        skip = None if self.found_inf is None else self.found_inf.bool()
         for group in self.param_groups:
-            same_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    same_shape[parameter.shape].append(parameter)
-            for shape, parameters in same_shape.items():
-                updates = orthogonalise(torch.stack([self._momentum(p, group) for p in parameters]))
-                scale = math.sqrt(max(1, shape[0] / shape[1]))
+            for parameters in _stacks(p for p in group["params"] if p.grad is not None):
+                momenta = [self._momentum(p, group["momentum"], skip) for p in parameters]
+                updates = orthogonalise(torch.stack(momenta))
+                rows, columns = parameters[0].shape
+                rate = group["lr"] * math.sqrt(max(1, rows / columns))
                 for parameter, update in zip(parameters, updates, strict=True):
-                    parameter.add_(update, alpha=-group["lr"] * scale)
+                    _replace(parameter, parameter.add(update, alpha=-rate), skip)
 
-    def _momentum(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
-        state, gradient = self.state[parameter], parameter.grad
+    def _momentum(self, parameter: Tensor, momentum: float, skip: Tensor | None) -> Tensor:
+        buffer, gradient = self.state[parameter]["momentum_buffer"], parameter.grad
         assert gradient is not None  # noqa: S101
-        if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(parameter)
-        buffer: Tensor = state["momentum_buffer"]
-        buffer.lerp_(gradient, 1 - group["momentum"])
-        return gradient.lerp(buffer, group["momentum"])
+        moved = buffer.lerp(gradient, 1 - momentum)
+        _replace(buffer, moved, skip)
+        return gradient.lerp(moved, momentum)
+
+
+def _replace(old: Tensor, new: Tensor, skip: Tensor | None) -> None:
+    # Arithmetic with a weight of 0 would keep neither from NaN nor the sign of a zero.
+    if skip is None:
+        old.copy_(new)
+    else:
+        torch.where(skip, old, new, out=old)
+
+
+def _stacks(parameters: Iterable[Tensor]) -> Iterator[list[Tensor]]:
+    """`parameters` by shape, never more at once than STACKED_BYTES."""
+    same_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
+    for parameter in parameters:
+        same_shape[parameter.shape].append(parameter)
+    for alike in same_shape.values():
+        most = max(1, STACKED_BYTES // alike[0].nbytes)
+        yield from (alike[start : start + most] for start in range(0, len(alike), most))

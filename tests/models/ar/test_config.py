@@ -117,7 +117,8 @@ def test_a_config_can_be_read_back_with_its_derived_values_fixed():
 
 
 def test_the_objectives_settings_are_checked():
-    assert NextByteConfig(z_loss=1e-4).z_loss == 1e-4
+    assert NextByteConfig(z_loss=0.5).z_loss == 0.5
+    assert NextByteConfig().z_loss == 1e-4  # what the ternary recipe says
     for value in (-1.0, math.nan, "1"):
         with pytest.raises(UsageError, match="z_loss"):
             NextByteConfig(z_loss=value)

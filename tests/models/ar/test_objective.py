@@ -49,14 +49,14 @@ def test_measure_leaves_out_the_first_positions(skip):
 def test_the_z_loss_is_not_counted_but_pulls_on_the_gradient():
     plain, pulled = Table(3.0), Table(3.0)
     cost, with_z = NextByte(plain)(windows()), NextByte(pulled, z_loss=0.01)(windows())
-    assert float(cost.nats) == pytest.approx(float(with_z.nats), rel=1e-6)
+    assert float(cost.nats) == float(with_z.nats)
     cost.nats.backward()
     with_z.nats.backward()
     difference = pulled.logits.grad - plain.logits.grad
     logits = Table(3.0)
     penalty = 0.01 * logits(windows()[:, :-1]).logsumexp(-1).square().sum()
     penalty.backward()
-    torch.testing.assert_close(difference, logits.logits.grad, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(difference, logits.logits.grad, rtol=1e-5, atol=1e-6)
     measured = NextByte(pulled, z_loss=0.01).measure(windows())
     assert float(measured.nats) == pytest.approx(by_hand(pulled, windows()), rel=1e-12)
 

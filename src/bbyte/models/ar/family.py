@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class NextByteConfig:
     """What is added to next-byte cross-entropy in training."""
 
-    z_loss: float = setting(0.0, "Weight of the z-loss, which keeps logits small")
+    z_loss: float = setting(1e-4, "Weight of the z-loss, which keeps logits small")
 
     def __post_init__(self) -> None:
         problems = Problems()

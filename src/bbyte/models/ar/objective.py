@@ -23,9 +23,12 @@ class NextByte(nn.Module):
         """
         logits = self.model(window[:, :-1]).flatten(0, 1).float()
         targets = window[:, 1:].flatten().long()
-        nats = F.cross_entropy(logits, targets, reduction="sum")
+        each = F.cross_entropy(logits, targets, reduction="none")
+        nats = each.sum()
         if self.z_loss:
-            penalty = self.z_loss * logits.logsumexp(dim=-1).square().sum()
+            # -log p = logsumexp - logit: the cross-entropy has computed the logsumexp already.
+            logsumexp = each + logits.gather(1, targets.unsqueeze(1)).squeeze(1)
+            penalty = self.z_loss * logsumexp.square().sum()
             nats = nats + (penalty - penalty.detach())
         return Cost(nats, targets.numel())
 
