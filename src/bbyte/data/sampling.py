@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bbyte.errors import UsageError
 
 GROUP = 64
-"""Blocks visited side by side: neighbouring samples come from that many different blocks."""
+"""Blocks visited side by side, at least: neighbouring samples come from that many different blocks."""
 
 _ROUNDS = 8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -68,55 +68,80 @@ def permute(index: NDArray[np.integer], n: int, key: int | NDArray[np.uint64]) -
 
 
 class WindowOrder:
-    """The order in which training reads a corpus of `size` bytes with windows of at most `longest`.
+    """The order in which training reads `size` bytes with windows of at most `longest`.
 
     A window of length T reads T + 1 bytes: inputs and targets overlap by all but one. Within an epoch the
-    corpus is cut in `n_blocks` blocks of `longest` bytes beginning at a shift drawn for that epoch, so
-    that epochs do not repeat the same borders, and the blocks are visited in a keyed random order, each
-    once. `n_blocks` = max(1, (size - longest) // longest) is the same for every epoch, and the shift lies
-    in [0, size - 1 - n_blocks * longest]: whatever the shift, the last window stays inside the corpus,
-    and no byte is out of reach of every epoch.
+    bytes are cut in `n_blocks` blocks of `longest`, one beginning every `stride` bytes (default `longest`),
+    and visited in a keyed random order, each once. A smaller stride lets blocks overlap, a larger one passes
+    bytes over. The first begins at a shift drawn for that epoch, so that epochs do not repeat the same
+    borders. `n_blocks` = max(1, (size - longest) // stride) is the same for every epoch, and the shift lies
+    in [0, size - 1 - longest - (n_blocks - 1) * stride]. So whatever the shift the last window stays inside,
+    and as every place within a stride can be its shift, no byte is out of reach of every epoch.
 
-    Raises UsageError when the corpus is too small for one window.
+    Raises UsageError when there are too few bytes for one window.
     """
 
-    def __init__(self, size: int, longest: int, seed: int) -> None:
+    def __init__(self, size: int, longest: int, seed: int, stride: int | None = None) -> None:
+        stride = longest if stride is None else stride
         if longest < 1:
             raise UsageError(f"the window length is {longest}, expected at least 1")
+        if stride < 1:
+            raise UsageError(f"the stride is {stride}, expected at least 1")
         if longest > size - 1:
             raise UsageError(
-                f"a window of {longest} bytes needs a corpus of at least {longest + 1}, this one has {size}",
+                f"a window of {longest} bytes needs a corpus of at least {longest + 1}, "
+                f"this one has {size} to train on",
                 f"use --seq-len {size - 1} or less, or more data" if size > 1 else "use more data",
             )
-        self.size, self.longest, self.seed = size, longest, seed
-        self.n_blocks = max(1, (size - longest) // longest)
-        self._shifts = np.uint64(size - self.n_blocks * longest)
+        self.size, self.longest, self.seed, self.stride = size, longest, seed, stride
+        self.n_blocks = max(1, (size - longest) // stride)
+        self._groups = max(1, self.n_blocks // GROUP)  # in an epoch; the last one takes what is over
+        self._shifts = np.uint64(size - longest - (self.n_blocks - 1) * stride)
         self._key = _mixed(np.array([seed & _WORD], np.uint64))
 
     def offsets(self, first_group: int, samples: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-        """Where in the corpus each sample of a stage begins, in bytes, shape of `samples`.
+        """Where each sample of a stage begins, in bytes, shape of `samples`.
 
         samples: indices within the stage, from 0, in any order. length: the stage's window, at most
         `longest`. first_group: how many groups of blocks the stages before have used (`groups_in`).
 
         A stage with windows shorter than the blocks reads `longest // length` sub-windows of each block.
-        Samples run first over the 64 blocks of a group, then over their sub-windows, so that neighbours
-        in a batch come from different blocks all the same.
+        Samples run first over the blocks of a group, 64 or somewhat more, then over their sub-windows, so
+        that neighbours in a batch come from different blocks all the same; the groups of an epoch are read
+        before those of the next.
         """
-        samples = np.asarray(samples, np.int64)
-        within = self._sub_windows(length) * GROUP
-        group, rest = np.divmod(samples, within)
-        sub, member = np.divmod(rest, GROUP)
-        epoch, block = np.divmod((first_group + group) * GROUP + member, self.n_blocks)
+        epoch, group, within = self._place(first_group, np.asarray(samples, np.int64), length)
+        last = self.n_blocks - GROUP * (self._groups - 1)
+        sub, member = np.divmod(within, np.where(group == self._groups - 1, last, GROUP))
         keys = _mixed(self._key + epoch.astype(np.uint64) * _GOLDEN)
         begins: NDArray[np.int64] = (_mixed(keys ^ _MIX_2) % self._shifts).astype(np.int64)
-        begins += permute(block, self.n_blocks, keys) * self.longest
+        begins += permute(group * GROUP + member, self.n_blocks, keys) * self.stride
         begins += sub * length
         return begins
 
-    def groups_in(self, samples: int, length: int) -> int:
-        """How many groups of blocks `samples` windows of `length` bytes use, the last perhaps in part."""
-        return -(-samples // (self._sub_windows(length) * GROUP))
+    def windows_in_epoch(self, length: int) -> int:
+        """How many windows of `length` bytes one epoch has."""
+        return self.n_blocks * self._sub_windows(length)
+
+    def groups_in(self, samples: int, length: int, first_group: int = 0) -> int:
+        """How many groups of blocks a stage of that many windows uses, the last perhaps in part.
+
+        first_group: as `offsets` has it; not every group has the same number of blocks.
+        """
+        if not samples:
+            return 0
+        epoch, group, _ = self._place(first_group, np.array([samples - 1]), length)
+        return int(epoch[0]) * self._groups + int(group[0]) + 1 - first_group
+
+    def _place(
+        self, first_group: int, samples: NDArray[np.int64], length: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """The epoch of each sample, its group in the epoch, and its number in the group."""
+        subs = self._sub_windows(length)
+        epochs, groups = divmod(first_group, self._groups)
+        epoch, rest = np.divmod(samples + groups * GROUP * subs, self.n_blocks * subs)
+        group = np.minimum(rest // (GROUP * subs), self._groups - 1)
+        return epoch + epochs, group, rest - group * GROUP * subs
 
     def _sub_windows(self, length: int) -> int:
         if not 1 <= length <= self.longest:
