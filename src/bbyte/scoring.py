@@ -8,11 +8,13 @@ from bbyte.checkpoint import find, store
 from bbyte.checkpoint.find import Found
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.data.corpus import ByteCorpus
+from bbyte.data.part import divide
 from bbyte.device import Placement
 from bbyte.errors import BbyteError
-from bbyte.evaluation import ByteSource, Score, Slice, bits_per_byte, objective_measure
+from bbyte.evaluation import ByteSource, Score, bits_per_byte, objective_measure
 
 POSITIONS_AT_ONCE = 16384
+HELD_OUT = "the held-out part"
 
 
 def score_checkpoint(
@@ -48,18 +50,17 @@ def score_checkpoint(
 def held_out(corpus: ByteCorpus, models: Sequence[CheckpointMeta]) -> tuple[ByteSource, str, bool]:
     """The part of a corpus that none of the models was trained on, in words, and whether it is new to them.
 
-    It is what pack held out, else what training held out. Where there is no such part it is all of the
-    corpus: new to models that were trained on other bytes, not new to those that were trained on these.
+    It is what pack held out, else what training held out: of several models the one that held out least, as a
+    larger fraction only adds to the part (`divide`). Where there is no such part it is all of the corpus: new
+    to models that were trained on other bytes, not new to those that were trained on these.
     """
     if corpus.validation is not None:
-        return corpus.validation, "the held-out part", True
+        return corpus.validation, HELD_OUT, True
     trained = [model.corpus for model in models if model.corpus.get("fingerprint") == corpus.fingerprint]
-    start = max((int(entry.get("train_size", corpus.size)) for entry in trained), default=0)
-    if start == 0:
+    if not trained:
         return corpus, "", True
-    if start < corpus.size:
-        return Slice(corpus, start, corpus.size - start), "the end, not trained on,", True
-    return corpus, "", False
+    _, part = divide(corpus, min(float(entry.get("val_fraction", 0)) for entry in trained))
+    return (corpus, "", False) if part is None else (part, HELD_OUT, True)
 
 
 def primer(model: CheckpointMeta) -> tuple[bytes, str] | None:
@@ -74,9 +75,10 @@ def primer(model: CheckpointMeta) -> tuple[bytes, str] | None:
         return None
     if corpus.fingerprint != model.corpus.get("fingerprint"):
         return None
-    stop = min(int(model.corpus.get("train_size", corpus.size)), corpus.size)
-    start = max(0, stop - PRIMER_BYTES)
-    return corpus.read(start, stop).tobytes(), f"the last {stop - start:,} training bytes of {path}"
+    train, _ = divide(corpus, float(model.corpus.get("val_fraction", 0)))
+    start = max(0, train.size - PRIMER_BYTES)
+    last = train.read(start, train.size).tobytes()
+    return last, f"the last {len(last):,} training bytes of {path}"
 
 
 def checkpoints(paths: Sequence[Path], *, all_steps: bool = False) -> list[Found]:

@@ -6,11 +6,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from blake3 import blake3
 from fresh import checkpoint
 
-from bbyte.checkpoint import store
+from bbyte import scoring
+from bbyte.checkpoint import find, store
 from bbyte.cli import main
 from bbyte.data.corpus import ByteCorpus
+from bbyte.training.validation import divide
 
 TEXT = (b"the quick brown fox jumps over the lazy dog. " * 40)[:1500]
 
@@ -66,8 +69,6 @@ def test_the_figure_is_that_of_the_model(run, capfd):
 
 
 def test_the_digest_is_that_of_the_file(run, capfd):
-    from blake3 import blake3
-
     assert scored(capfd, "--data", "book.txt")["data"]["blake3"] == blake3(TEXT).hexdigest()
     assert scored(capfd, "--data", "book.txt", "--max-bytes", "100")["data"]["bytes"] == 100
 
@@ -95,33 +96,96 @@ def test_anchors_alone_where_the_training_corpus_is_gone(run, capfd):
     assert "primed" not in shown.out
 
 
+def trained_on(path, val_fraction):
+    """A corpus entry as training writes it, and how the corpus is divided."""
+    corpus = ByteCorpus.open(path)
+    division = divide(corpus, val_fraction, 10**9)
+    return {
+        "path": str(path), "size": corpus.size, "fingerprint": corpus.fingerprint,
+        "train_size": division.train.size, "val_fraction": division.val_fraction,
+    }, division  # fmt: skip
+
+
+def contents(source):
+    return source.read(0, source.size).tobytes()
+
+
+def stories(count=80):
+    """Different texts, each a document and a piece of its own."""
+    dice = np.random.default_rng(0)
+    return b"".join(b"%s\0" % dice.integers(97, 123, 150, np.uint8).tobytes() for _ in range(count))
+
+
 def test_anchors_are_primed_with_the_training_part_only(place, capfd):
-    (place / "train.txt").write_bytes(np.random.default_rng(0).bytes(1000) + TEXT)
-    corpus = ByteCorpus.open(place / "train.txt")
-    entry = {"path": "train.txt", "size": corpus.size, "fingerprint": corpus.fingerprint, "train_size": 1000}
+    (place / "train.txt").write_bytes(stories())
+    entry, division = trained_on("train.txt", 0.1)
     run = place / "run"
     checkpoint(run, corpus=entry)
-    found = scored(capfd, "--data", "book.txt", "--anchors", str(run))
-    assert "1,000 training bytes of train.txt" in found["primed_with"]
-    figures = {(anchor["name"], anchor["primed"]): anchor["bits_per_byte"] for anchor in found["anchors"]}
-    assert figures["PPMd o16", True] > 0.3 * figures["PPMd o16", False]  # not primed with the held-out end
+    for name, source in (("held-out.txt", division.validation), ("learned.txt", division.train)):
+        (place / name).write_bytes(contents(source))
+    seen = {}
+    for name in ("held-out.txt", "learned.txt"):
+        found = scored(capfd, "--data", name, "--anchors", str(run))
+        assert f"{division.train.size:,} training bytes of train.txt" in found["primed_with"]
+        figures = {(one["name"], one["primed"]): one["bits_per_byte"] for one in found["anchors"]}
+        seen[name] = figures["PPMd o16", True] / figures["PPMd o16", False]
+    assert seen["held-out.txt"] > 0.9 and seen["learned.txt"] < 0.1
 
-    entry["train_size"] = corpus.size
+    entry, _ = trained_on("train.txt", 0.0)
     checkpoint(run, step=2, corpus=entry)
-    found = scored(capfd, "--data", "book.txt", "--anchors", str(run))
-    figures = {(anchor["name"], anchor["primed"]): anchor["bits_per_byte"] for anchor in found["anchors"]}
-    assert figures["PPMd o16", True] < 0.3 * figures["PPMd o16", False]
+    found = scored(capfd, "--data", "held-out.txt", "--anchors", str(run))
+    assert f"{division.corpus.size:,} training bytes" in found["primed_with"]
 
 
-def test_of_the_training_corpus_the_end_it_was_not_trained_on_is_scored(place, capfd):
-    corpus = ByteCorpus.open(place / "book.txt")
-    entry = {"path": "book.txt", "size": corpus.size, "fingerprint": corpus.fingerprint, "train_size": 1400}
+def test_the_primer_is_the_end_of_the_training_part(place, monkeypatch):
+    (place / "train.txt").write_bytes(stories())
+    entry, division = trained_on("train.txt", 0.3)
+    found = find.find(checkpoint(place / "run", corpus=entry))
+    monkeypatch.setattr(scoring, "PRIMER_BYTES", 1000)
+    primer, sentence = scoring.primer(found.meta)
+    assert primer == contents(division.train)[-1000:] and "the last 1,000 training bytes" in sentence
+    (place / "train.txt").write_bytes(stories()[:-1])
+    assert scoring.primer(found.meta) is None
+
+
+def test_of_the_training_corpus_the_part_that_training_held_out_is_scored(place, capfd):
+    (place / "train.txt").write_bytes(stories())
+    entry, division = trained_on("train.txt", 0.1)
     checkpoint(place / "run", corpus=entry)
-    assert scored(capfd, "--data", "book.txt", "run")["data"]["bytes"] == 100
+    found = scored(capfd, "--data", "train.txt", "run")["data"]
+    assert found["bytes"] == division.validation.size and found["part"] == "the held-out part"
+    assert found["blake3"] == blake3(contents(division.validation)).hexdigest()
 
-    checkpoint(place / "run", step=2, corpus={**entry, "train_size": 1500})
-    assert main(["eval-bpb", "--data", "book.txt", "run"]) == 0
+    checkpoint(place / "all", corpus=trained_on("train.txt", 0.0)[0])
+    assert main(["eval-bpb", "--data", "train.txt", "all"]) == 0
     assert "was trained on" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("fractions", [(0.1, 0.3), (0.3, 0.1), (1e-9, 0.5), (0.2, 0.2, 1.0)])
+def test_of_several_models_it_is_what_none_was_trained_on(place, capfd, fractions):
+    (place / "train.txt").write_bytes(stories())
+    divisions = {}
+    for fraction in fractions:
+        entry, divisions[fraction] = trained_on("train.txt", fraction)
+        checkpoint(place / f"run-{fraction}", corpus=entry)
+    checkpoint(place / "run-elsewhere")
+    runs = [f"run-{fraction}" for fraction in divisions]
+    found = scored(capfd, "--data", "train.txt", *runs, "run-elsewhere")["data"]
+    least = contents(divisions[min(fractions)].validation)
+    assert found["blake3"] == blake3(least).hexdigest()
+    for division in divisions.values():
+        assert set(least.split(b"\0")) <= set(contents(division.validation).split(b"\0"))
+
+    checkpoint(place / "all", corpus=trained_on("train.txt", 0.0)[0])
+    assert main(["eval-bpb", "--data", "train.txt", *runs, "all"]) == 0
+    assert "was trained on" in capfd.readouterr().err
+
+
+def test_of_a_small_book_it_is_whole_pieces_in_a_row(place, capfd):
+    entry, division = trained_on("book.txt", 0.01)
+    checkpoint(place / "run", corpus=entry)
+    assert scored(capfd, "--data", "book.txt", "run")["data"]["bytes"] == division.validation.size == 256
+    assert division.train.size == 1500 - 256
 
 
 def test_of_a_packed_corpus_the_held_out_part_is_scored(run, place, capfd):
