@@ -52,24 +52,25 @@ def cut_in_steps(data, separator, length, steps):
     return found
 
 
-texts = st.lists(
-    st.one_of(
-        st.binary(max_size=3), st.integers(0, 3 * SHORTEST).map(lambda n: b"x" * n), st.just(b"\0"),
-        st.integers(SHORTEST - 2, SHORTEST + 2).map(lambda n: b"y" * n + b"\0"),
-    ),
-    max_size=40,
-).map(b"".join)  # fmt: skip
+def text_of_crumbs_and_documents(dice):
+    """Up to 2,000 bytes in which separators stand at all the distances that matter."""
+    lengths = [0, 1, 2, 10, SHORTEST - 1, SHORTEST, SHORTEST + 1, 3 * SHORTEST]
+    documents = (dice.randbytes(dice.choice(lengths)) for _ in range(dice.randrange(12)))
+    return b"".join(
+        document.replace(b"\0", b"z") + dice.choice([b"\0", b"\0", b"\0", b""]) for document in documents
+    )
 
 
-@given(texts, st.sampled_from([0, None]), st.integers(1, 150), st.lists(st.integers(1, 200)))
-def test_the_cut_is_that_of_the_reference_however_the_bytes_arrive(data, separator, length, sizes):
-    steps, rest = [], data
-    for size in [*sizes, len(data)]:
-        if rest:
-            steps.append(rest[:size])
-            rest = rest[size:]
-    expected = reference(data, separator, length) if data else []
-    assert cut_in_steps(data, separator, length, steps) == expected
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("separator", [0, None])
+def test_the_cut_is_that_of_the_reference_however_the_bytes_arrive(seed, separator):
+    dice = random.Random(seed)
+    for _ in range(20):
+        data = text_of_crumbs_and_documents(dice)
+        length, block = dice.choice([1, 5, SHORTEST, 150]), dice.choice([1, 3, 11, SHORTEST, 200, 5000])
+        steps = [data[start : start + block] for start in range(0, len(data), block)]
+        expected = reference(data, separator, length) if data else []
+        assert cut_in_steps(data, separator, length, steps) == expected
 
 
 def listed(corpus, length, **how):

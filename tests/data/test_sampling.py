@@ -166,8 +166,10 @@ def test_the_next_stage_begins_after_the_groups_of_the_one_before() -> None:
 
 
 @given(
-    orders(5000),
-    st.lists(st.tuples(st.integers(0, 700), st.integers(1, 9000)), min_size=1, max_size=4),
+    st.builds(
+        WindowOrder, st.integers(1000, 9000), st.integers(1, 16), st.integers(0, 9), st.integers(1, 20)
+    ),
+    st.lists(st.tuples(st.integers(0, 700), st.integers(1, 16)), min_size=1, max_size=4),
     st.booleans(),
 )
 def test_stages_share_no_group(order: WindowOrder, stages: list[tuple[int, int]], whole: bool) -> None:

@@ -40,8 +40,7 @@ class Part:
         if starts.size and not 0 <= int(starts.min()) <= int(starts.max()) <= self.size - length:
             raise IndexError(f"a window of {length} bytes lies outside of a part of {self.size}")
         run = np.searchsorted(self._stops, starts, "right")
-        places = np.minimum(starts + self._moves[run], self.corpus.size - length)
-        batch = self.corpus.windows(places, length)
+        batch = self.corpus.windows(starts + self._moves[run], length)
         for row in np.flatnonzero(starts + length > self._stops[run]).tolist():
             start = int(starts[row])
             batch[row] = self.read(start, start + length)
