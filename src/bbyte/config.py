@@ -9,7 +9,7 @@ import difflib
 import json
 import math
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from bbyte.errors import UsageError
@@ -22,6 +22,7 @@ class Config(Protocol):
 
 
 C = TypeVar("C", bound=Config)
+T = TypeVar("T")
 
 
 def setting(default: Any, help: str, *, flag: bool = True) -> Any:
@@ -58,6 +59,20 @@ class Problems:
                 f"{field.name} is {value!r}, expected {describe_type(hints[field.name])}",
             )
         return good
+
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """What `make` gives; None, its problems noted, where it raises a UsageError."""
+        try:
+            return make()
+        except UsageError as error:
+            self._messages += error.message.splitlines()
+            self._hints += error.hint.splitlines()
+            return None
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing was found so far."""
+        return not self._messages
 
     def raise_if_any(self) -> None:
         """Raise one UsageError with every problem noted so far."""

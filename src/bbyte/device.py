@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bbyte.config import Problems, setting
 from bbyte.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,49 @@ def peak_memory(device: str) -> int:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory could not be had, on the device or in this process."""
+    import torch
+
+    # On a CPU torch raises a plain RuntimeError.
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
+def release_memory(placement: Placement) -> None:
+    """Hand what was freed back to the device."""
+    if placement.device.startswith("cuda"):
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+class Later:
+    """The values of a small tensor, to be read when the device has long computed them.
+
+    On CUDA they are copied to pinned memory as soon as they are there, so that reading them later does not
+    wait for what was started in between.
+    """
+
+    def __init__(self, tensor: "Tensor") -> None:
+        import torch
+
+        self._values, self._copied = tensor, None
+        if tensor.is_cuda:
+            self._values = torch.empty_like(tensor, device="cpu", pin_memory=True)
+            self._values.copy_(tensor, non_blocking=True)
+            self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._copied.record()
+
+    def read(self) -> list[float]:
+        """The values, waiting for them where needed."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        values: list[float] = self._values.tolist()
+        return values
 
 
 def environment(placement: Placement) -> dict[str, Any]:

@@ -35,9 +35,9 @@ def read(path: Path, *, format: str, version: int, keys: Collection[str]) -> dic
         _refuse(path, f"is not a {format}", "is this the right file?")
     if content.get("version") != version or isinstance(content["version"], bool):
         found = content.get("version")
-        _refuse(
-            path, f"has version {found!r}; this bbyte knows version {version}", "a newer bbyte may read it"
-        )
+        older = type(found) is int and found < version
+        hint = "it was made by an earlier bbyte: make it again" if older else "a newer bbyte may read it"
+        _refuse(path, f"has version {found!r}; this bbyte knows version {version}", hint)
     expected = {*keys, "format", "version", DIGEST}
     for key in sorted(expected ^ content.keys()):
         _refuse(path, f"{'lacks' if key in expected else 'has the unknown'} key {key!r}", DAMAGED)

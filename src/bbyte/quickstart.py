@@ -10,7 +10,8 @@ from bbyte.evaluation import Score
 from bbyte.generation.sampling import Sampling
 from bbyte.scoring import primer, score_checkpoint
 from bbyte.starter import DATASETS, NAME, pack_documentation
-from bbyte.training.start import Request, start
+from bbyte.training.request import Request
+from bbyte.training.start import start
 from bbyte.training.trainer import Trainer
 
 SECONDS = 105
@@ -50,7 +51,7 @@ def trainer(learned: ByteCorpus, *, seconds: float = SECONDS, out: Path | None =
 
 def score(trained: Trainer) -> Result:
     """Score the trained model and the classical compressors on the whole held-out slice."""
-    held_out = trained.corpus.validation
+    held_out = trained.data.corpus.validation
     assert held_out is not None  # noqa: S101
     found = find.find(trained.folder)
     seen = primer(found.meta)

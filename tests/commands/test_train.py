@@ -50,7 +50,7 @@ def test_a_run_is_told_line_by_line_and_leaves_its_folder(place, capfd):
     train("--data", "book.txt", "--out", "run", *SMALL, *STEPS)
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert "optimizer muon" in shown.err and "validation: 80 of the corpus' last 80 bytes" in shown.err
+    assert "optimizer muon" in shown.err and "bytes held out by their digests" in shown.err
     assert store.load(place / "run").meta.step == 6
     assert [step for step, _ in losses(place / "run")] == [1, 2, 3, 4, 5, 6]
 
@@ -76,7 +76,7 @@ def test_the_flags_of_the_old_scripts_mean_what_they_meant(place, capfd):
     config = loaded.meta.config
     assert (config["n_layer"], config["d_model"], config["n_head"], config["n_kv_head"]) == (1, 32, 4, 2)
     assert config["d_ff"] == 48 and config["act_quant"] is False and config["ternary"] is True
-    assert loaded.meta.corpus["train_size"] == 6000 and loaded.meta.bytes_seen == 3 * 2 * 2 * 12
+    assert 5000 < loaded.meta.corpus["train_size"] < 7000 and loaded.meta.bytes_seen == 3 * 2 * 2 * 12
     assert [path.name for path in find.steps(place / "run")] == ["step-0000003", "step-0000002"]
     assert metrics(place / "run")[-2]["learning_rate"] <= 0.002
 
@@ -116,7 +116,7 @@ def test_the_error_of_the_style_guide(place, capfd):
     [
         (["--preset", "smal"], 2, ["there is no preset 'smal'", "did you mean small?"]),
         (["--preset", "zzz"], 2, ["presets: tiny, small, base, 12gb"]),
-        (["--seq-len", "9000"], 2, ["a window of 9000 bytes needs a corpus of at least 9001", "7920"]),
+        (["--seq-len", "9000"], 2, ["a window of 9000 bytes needs a corpus of at least 9001", "to train on"]),
         (["--seq-len", "8", "--seq-len-cap", "8"], 2, ["only one can be given"]),
         (["--data", "nowhere"], 2, ["there is nothing at nowhere"]),
         (["--resume", "nowhere"], 2, ["nowhere does not exist"]),
@@ -194,7 +194,7 @@ def test_a_run_goes_below_artifacts_by_default(place):
 
 
 def test_a_damaged_checkpoint_is_told_with_exit_code_3(place, capfd):
-    train("--data", "book.txt", "--out", "run", *SMALL, *STEPS)
+    train("--data", "book.txt", "--out", "run", *SMALL, *STEPS, "--cooldown", "0")
     train("--resume", "run/step-0000006", "--steps", "7", "--keep", "1")
     (place / "run" / "step-0000007" / "model.safetensors").write_bytes(b"")
     train("--resume", "run", code=3)

@@ -5,10 +5,14 @@ import json
 import random
 
 from bbyte.training.events import Finished, Stepped
-from bbyte.training.start import Request, start
+from bbyte.training.request import Request
+from bbyte.training.start import start
 
 MODEL = {"n_layer": 1, "d_model": 32, "n_head": 2, "d_ff": 64}
-TRAINING = {"steps": 12, "batch_size": 4, "seq_len": 16, "log_every": 1, "eval_every": 0, "save_every": 0}
+TRAINING = {
+    "steps": 12, "batch_size": 4, "seq_len": 16, "log_every": 1, "eval_every": 0, "save_every": 0,
+    "cooldown": 0.0,
+}  # fmt: skip
 WORDS = ("the", "of", "and", "to", "in", "that", "was", "his", "it", "with", "is", "for", "as", "had", "you")
 
 

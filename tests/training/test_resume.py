@@ -1,7 +1,6 @@
 """A run that was stopped and resumed is, in every figure, the run that was never stopped."""
 
 import dataclasses
-import json
 import multiprocessing
 import os
 import shutil
@@ -15,10 +14,11 @@ from runs import MODEL, corpus, events, finished, interrupted, losses, only, req
 from bbyte.checkpoint import find, store
 from bbyte.errors import BbyteError, DataError, UsageError
 from bbyte.training.events import Saved, Started, Stepped, Warned
+from bbyte.training.request import Request, resumable
 from bbyte.training.run import Run
-from bbyte.training.start import Request, resumable, start
+from bbyte.training.start import start
 
-SAVING = {"save_every": 4, "eval_every": 5, "keep": 0}
+SAVING = {"save_every": 4, "eval_every": 5, "keep": 0, "cooldown": 1 / 3}
 CAP = 2100  # a curriculum of 2048 bytes, then 2100
 
 
@@ -72,14 +72,14 @@ def test_the_log_is_bit_for_bit_that_of_an_uninterrupted_run(tmp_path, optimizer
 
 def again(out, data, model, settings):
     """The same request once more, as `--resume auto` makes it where nothing was saved yet."""
-    assert resumable("auto", out) is None
+    assert resumable("auto", out, "ar") is None
     return dataclasses.replace(request(out, data, model=model, **settings), allow_overwrite=True)
 
 
 def test_rows_beyond_the_checkpoint_are_cut(stopped):
     assert max(losses(stopped)) == 10
     trainer = start(resume(stopped))
-    assert max(losses(stopped)) == 8 == trainer.next_step
+    assert max(losses(stopped)) == 8 == trainer.progress.step
     assert max(validations(stopped)) == 5
     trainer.log.close()
 
@@ -144,7 +144,7 @@ def test_going_back_to_an_earlier_checkpoint_leaves_no_later_one_of_the_old_cour
 def test_where_every_checkpoint_is_damaged_nothing_is_started_anew(stopped):
     for step in find.steps(stopped):
         (step / "checkpoint.json").write_bytes(b"{}")
-    assert resumable("auto", stopped) == stopped
+    assert resumable("auto", stopped, "ar") == stopped
     with pytest.raises(DataError, match="none of its 2 checkpoints is intact"):
         start(resume(stopped))
 
@@ -196,11 +196,11 @@ def test_a_corpus_that_was_moved_is_found_where_it_is_said_to_be(tmp_path, data,
 
 def test_another_family_is_refused(stopped, monkeypatch):
     from bbyte.models import families
-    from bbyte.training import start as module
+    from bbyte.training import settings as module
 
     other = dataclasses.replace(families.family("ar"), name="other")
     monkeypatch.setattr(module, "family", lambda name: other)
-    refused(Request(family="other", resume=stopped), "is a checkpoint of family ar, not other")
+    refused(Request(family="other", resume=stopped), "is a run of family ar, not other")
 
 
 def test_another_optimizer_is_refused_unless_its_state_is_left_behind(stopped):
@@ -269,13 +269,14 @@ def test_an_unchanged_machine_is_not_warned_of(stopped):
 
 def test_what_auto_means(tmp_path, stopped, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert resumable(None, stopped) is None
-    assert resumable("auto", stopped) == stopped
-    assert resumable("auto", tmp_path / "nowhere") is None
-    assert resumable("auto", None) is None
-    assert resumable("some/where", None) == Path("some/where")
+    assert resumable(None, stopped, "ar") is None
+    assert resumable("auto", stopped, "ar") == stopped
+    assert resumable("auto", tmp_path / "nowhere", "ar") is None
+    assert resumable("auto", None, "ar") is None
+    assert resumable("some/where", None, "ar") == Path("some/where")
     shutil.copytree(stopped, tmp_path / "artifacts" / "checkpoints" / "newest")
-    assert resumable("auto", None).name == "newest"
+    assert resumable("auto", None, "ar").name == "newest"
+    assert resumable("auto", None, "other") is None
 
 
 def test_the_folder_of_a_run_in_training_is_refused_to_others(stopped):
@@ -312,18 +313,3 @@ def test_the_lock_of_a_killed_process_does_not_block(stopped):
     process.join()
     assert (stopped / ".lock-holder").exists()
     assert finished(events(resume(stopped))).step == 12
-
-
-def test_a_failed_save_ends_the_run_with_the_old_checkpoint_and_can_be_resumed(
-    tmp_path, data, stopped, monkeypatch
-):
-    events(request(tmp_path / "whole", data, **SAVING))
-    with monkeypatch.context() as patch:
-        trainer = start(resume(stopped))
-        patch.setattr(os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left")))
-        with pytest.raises(OSError, match="No space left"):
-            list(trainer.run())
-    assert find.find(stopped).meta.step == 8
-    assert finished(events(resume(stopped))).step == 12
-    assert losses(stopped) == losses(tmp_path / "whole")
-    assert json.loads((stopped / "env.json").read_text())["threads"] == 1

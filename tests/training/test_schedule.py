@@ -90,7 +90,7 @@ def test_seq_len_really_fixes_the_window(length):
     for step in (0, 19, 20, 50, 99):
         assert schedule.stage(step).seq_len == length
         assert schedule.bytes_of(step) == 2 * length
-        assert (schedule.offsets(order, step, 0) + length < 40_000).all()
+        assert (schedule.offsets(order, step, slice(0, 2)) + length < 40_000).all()
 
 
 def test_ternary_sets_in_after_the_full_precision_start():
@@ -104,13 +104,18 @@ def schedule(**settings):
     return Schedule(TrainConfig(**{"steps": 40, "batch_size": 4, "seq_len": 16, **settings}))
 
 
+def rows(schedule, batch):
+    """Which of a step's windows are those of one batch."""
+    return slice(batch * schedule.config.batch_size, (batch + 1) * schedule.config.batch_size)
+
+
 def read(schedule, order):
     """(offset, length) of every window of a run, in order."""
     return [
         (int(offset), schedule.stage(step).seq_len)
         for step in range(schedule.steps)
         for batch in range(schedule.config.grad_accum)
-        for offset in schedule.offsets(order, step, batch)
+        for offset in schedule.offsets(order, step, rows(schedule, batch))
     ]
 
 

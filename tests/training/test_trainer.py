@@ -15,8 +15,12 @@ from bbyte.data.corpus import ByteCorpus
 from bbyte.errors import BbyteError, UsageError
 from bbyte.evaluation import bits_per_byte, objective_measure
 from bbyte.models.families import family
+from bbyte.training import saving
 from bbyte.training.events import Evaluated, Saved, Stepped
-from bbyte.training.start import Request, start
+from bbyte.training.feed import Feed
+from bbyte.training.request import Request
+from bbyte.training.start import start
+from bbyte.training.validation import divide
 
 
 @pytest.fixture
@@ -111,7 +115,7 @@ def test_the_folder_of_a_run(tmp_path, data):
     assert environment["threads"] == 1 and environment["versions"]["torch"] == torch.__version__
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     expected = [
-        {"step": e.step, "val_bpb": e.bpb, "context": 16}
+        {"step": e.step, "val_bpb": e.bpb, "context": 16, "is_bound": False}
         if isinstance(e, Evaluated)
         else dataclasses.asdict(e)
         for e in happened
@@ -123,44 +127,38 @@ def test_the_folder_of_a_run(tmp_path, data):
 def test_the_figure_of_a_checkpoint_is_that_of_its_weights_on_the_held_out_bytes(tmp_path, data):
     out = tmp_path / "run"
     done = finished(events(request(out, data, steps=20, val_fraction=0.1)))
-    loaded, source = store.load(out), ByteCorpus.open(data)
-    assert loaded.meta.metrics == {"val_bpb": done.bpb, "best_bpb": done.best}
-    assert loaded.meta.corpus["train_size"] == source.size - 600
+    loaded, held_out = store.load(out), divide(ByteCorpus.open(data), 0.1, 10**6).validation
+    assert loaded.meta.metrics == {"val_bpb": done.bpb, "val_step": 20, "best_bpb": done.best}
     assert (loaded.meta.step, loaded.meta.bytes_seen, loaded.meta.context) == (20, 20 * 64, 16)
     assert loaded.meta.quantized and loaded.meta.variant == "ternary"
 
-    class HeldOut:
-        size = 600
-
-        def read(self, begin, end):
-            return source.read(5400 + begin, 5400 + end)
-
     objective = family("ar").objective(loaded.model, family("ar").objective_config())
-    score = bits_per_byte(objective_measure(objective, "cpu"), HeldOut(), context=16, stride=16)
+    score = bits_per_byte(objective_measure(objective, "cpu"), held_out, context=16, stride=16)
     assert score.bits_per_byte == pytest.approx(done.bpb, rel=1e-6)
 
 
 def test_held_out_bytes_are_scored_and_never_read_for_training(tmp_path, monkeypatch):
-    """All of them, and only they, are upper-case letters."""
-    data = tmp_path / "marked.txt"
-    data.write_bytes(text(5000) + b"Z" * 500)
+    """Each piece of the corpus has a byte of its own, so that what was read tells where."""
+    data = tmp_path / "marked.bin"
+    data.write_bytes(b"".join(bytes([number]) * 256 for number in range(1, 41)))
+    held_out = divide(ByteCorpus.open(data), 0.2, 10**6).validation
+    marks = set(held_out.read(0, held_out.size).tolist())
+    assert 0 < len(marks) < 40
     read = []
-    original = ByteCorpus.windows
+    original = Feed._read
 
-    def watched(self, offsets, length):
-        rows = original(self, offsets, length)
-        read.append(rows)
-        return rows
+    def watched(self, request):
+        read.append(original(self, request))
+        return read[-1]
 
-    monkeypatch.setattr(ByteCorpus, "windows", watched)
-    happened = events(request(tmp_path / "run", data, steps=400, val_fraction=500 / 5500, log_every=100))
-    assert sum(rows.size for rows in read) > 4 * 5500
-    assert not any((rows == ord("Z")).any() for rows in read)
-    seen = np.unique(np.concatenate([rows.ravel() for rows in read]))
-    assert set(seen) == set(text(5000))
-    assert only(Evaluated, happened)[-1].bytes_scored == 500
-    assert only(Evaluated, happened)[-1].bpb > 6  # it has never met what it is scored on
-    assert only(Stepped, happened)[-1].bpb < 3
+    monkeypatch.setattr(Feed, "_read", watched)
+    happened = events(request(tmp_path / "run", data, steps=400, val_fraction=0.2, log_every=100))
+    assert sum(rows.numel() for rows in read) > 2 * data.stat().st_size
+    assert set(torch.cat([rows.flatten() for rows in read]).tolist()) == set(range(1, 41)) - marks
+    assert only(Evaluated, happened)[-1].bytes_scored == 256 * len(marks)
+    assert only(Stepped, happened)[-1].bpb < only(Evaluated, happened)[-1].bpb
+    described = store.load(tmp_path / "run").meta.corpus
+    assert described["val_fraction"] == 0.2 and described["train_size"] == 256 * (40 - len(marks))
 
 
 def test_what_pack_held_out_is_scored_where_there_is_such_a_part(tmp_path):
@@ -179,7 +177,7 @@ def test_nothing_held_out_is_said_and_nothing_is_scored(tmp_path, data):
     happened = events(request(tmp_path / "run", data, val_fraction=0.0, eval_every=2))
     assert not only(Evaluated, happened) and finished(happened).bpb is None
     assert any("no bytes of the corpus are held out" in said for said in happened[0].choices)
-    assert store.load(tmp_path / "run").meta.metrics == {"val_bpb": None, "best_bpb": None}
+    assert store.load(tmp_path / "run").meta.metrics == dict.fromkeys(("val_bpb", "val_step", "best_bpb"))
 
 
 def test_at_most_eval_bytes_are_scored(tmp_path, data):
@@ -260,8 +258,8 @@ def test_gradients_of_several_batches_add_up_to_that_of_one_large_batch(tmp_path
             tmp_path / str(grad_accum), data, batch_size=batch_size, grad_accum=grad_accum, clip=1e9
         )
         trainer = start(asked)
-        trainer.optimizers.step = lambda: None  # keep the gradients
-        trainer._update(0)
+        trainer.update.optimizers.step = lambda found_inf: None  # keep the gradients
+        trainer.update(0, 0, batch_size)
         found.append([parameter.grad.clone() for parameter in trainer.model.parameters()])
         trainer.log.close()
     for one, other in zip(*found, strict=True):
@@ -270,8 +268,8 @@ def test_gradients_of_several_batches_add_up_to_that_of_one_large_batch(tmp_path
 
 def test_the_gradient_is_clipped(tmp_path, data):
     trainer = start(request(tmp_path / "run", data, clip=0.01))
-    trainer.optimizers.step = lambda: None
-    _, norm = trainer._update(0)
+    trainer.update.optimizers.step = lambda found_inf: None
+    norm = trainer.update(0, 0, 4).norm
     clipped = torch.cat([parameter.grad.flatten() for parameter in trainer.model.parameters()]).norm()
     assert norm > 0.1 and float(clipped) == pytest.approx(0.01, rel=1e-3)
     trainer.log.close()
@@ -294,24 +292,13 @@ def test_the_curriculum_runs_through_its_windows(tmp_path):
     assert [event.context for event in only(Evaluated, happened)] == [2048] * 2 + [4096] * 8
 
 
-def test_weights_that_are_not_finite_are_never_saved(tmp_path, data):
-    trainer = start(request(tmp_path / "run", data, save_every=3))
-    with pytest.raises(BbyteError, match=r"not finite at step 6.*nothing was saved") as caught:
-        for event in trainer.run():
-            if isinstance(event, Saved):
-                with torch.no_grad():
-                    next(iter(trainer.model.parameters())).view(-1)[7] = math.nan
-    assert "--resume" in caught.value.hint or "resume" in caught.value.hint
-    assert store.load(tmp_path / "run").meta.step == 3
-    assert [path.name for path in find.steps(tmp_path / "run")] == ["step-0000003"]
-
-
-def test_infinite_weights_are_not_saved_either(tmp_path, data):
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, data, value):
     trainer = start(request(tmp_path / "run", data))
     with torch.no_grad():
-        next(iter(trainer.model.parameters())).view(-1)[0] = math.inf
+        next(iter(trainer.model.parameters())).view(-1)[0] = value
     with pytest.raises(BbyteError, match="not finite"):
-        trainer.save()
+        saving.write(trainer)
     trainer.log.close()
 
 
@@ -339,7 +326,7 @@ def test_what_was_left_open_is_chosen_said_and_written(tmp_path, data, monkeypat
     assert trainer.config.steps == 40 and trainer.config.warmup_steps == 0
     written = tomllib.loads((tmp_path / "run" / "config.toml").read_text())["training"]
     left_out = {key for key, value in dataclasses.asdict(trainer.config).items() if value is None}
-    assert left_out == {"lr", "seq_len_cap"}
+    assert left_out == {"lr", "seq_len_cap", "epochs", "stride", "extended_from"}
     assert written == {k: v for k, v in dataclasses.asdict(trainer.config).items() if v is not None}
     trainer.log.close()
 
@@ -358,7 +345,8 @@ def test_a_step_is_timed_on_a_model_that_is_thrown_away(tmp_path, data):
 
 def test_too_little_data_is_said_before_anything_is_written(tmp_path, data):
     with pytest.raises(
-        UsageError, match=r"window of 9000 bytes needs a corpus of at least 9001, this one has 5940"
+        UsageError,
+        match=r"window of 9000 bytes needs a corpus of at least 9001, this one has \d+ to train on",
     ):
         start(request(tmp_path / "run", data, seq_len=9000))
     assert not (tmp_path / "run").exists()

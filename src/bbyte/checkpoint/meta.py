@@ -14,7 +14,7 @@ from bbyte.models.families import families
 
 FILE, MODEL = "checkpoint.json", "model.safetensors"
 FORMAT = "bbyte-checkpoint"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class CheckpointMeta:
     """The content of checkpoint.json.
 
     context: the longest window trained on, in bytes. quantized: whether ternary weights were active (they are
-    not in the full-precision start of a ternary run). corpus: path, size and fingerprint. files: size and
-    BLAKE3 digest of each file beside this one, at least the model's.
+    not in the full-precision start of a ternary run). corpus: path, size and fingerprint. progress: what else
+    resuming needs to know. files: size and BLAKE3 digest of each file beside this one, at least the model's.
     """
 
     kind: Literal["resume", "packed"]
@@ -37,6 +37,7 @@ class CheckpointMeta:
     corpus: dict[str, Any]
     metrics: dict[str, Any]
     environment: dict[str, Any]
+    progress: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -130,6 +131,7 @@ _HOLDS: dict[str, Callable[[Any], bool]] = {
     "corpus": _is_corpus,
     "metrics": _is_metrics,
     "environment": _is_object,
+    "progress": _is_object,
     "tags": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "files": _are_files,
 }

@@ -58,6 +58,9 @@ def train(
     resume: Annotated[
         str | None, typer.Option(help="Go on with a run: its folder, or auto for --out or the newest run.")
     ] = None,
+    extend: Annotated[
+        Path | None, typer.Option(help="A finished run to train longer, from where its rate was constant.")
+    ] = None,
     optimizer_state: Annotated[bool, typer.Option(help="Resume with the optimizer's state.")] = True,
     *,
     family: Family,
@@ -68,11 +71,13 @@ def train(
 ) -> None:
     """Train a model of one family."""
     from bbyte.starter import default_corpus
+    from bbyte.terminal.interruption import Interruption
     from bbyte.terminal.training import show
     from bbyte.training.run import is_run
-    from bbyte.training.start import Request, resumable, start
+    from bbyte.training.request import Request, resumable
+    from bbyte.training.start import start
 
-    place = resumable(resume, out)
+    place = resumable(resume, out, family.name)
     if resume is not None and place is None:
         screen.say("nothing to resume yet: starting a new run")
 
@@ -94,7 +99,10 @@ def train(
         name=name,
         allow_overwrite=allow_overwrite or (resume is not None and out is not None and is_run(out)),
         resume=place,
+        extend=extend,
         optimizer_state=optimizer_state,
     )
     trainer = start(request)
-    show(trainer.run(), screen, log_every=trainer.config.log_every)
+    with Interruption(screen) as interruption:
+        trainer.interrupted = interruption.signal
+        show(trainer.run(), screen, log_every=trainer.config.log_every)

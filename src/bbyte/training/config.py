@@ -70,7 +70,12 @@ class TrainConfig:
         for name, least in at_least.items():
             value = getattr(self, name)
             problems.check(value is None or value >= least, f"{name} {value} is less than {least}")
-        for name in ("cooldown", "full_precision_start", "val_fraction", "weight_decay_until"):
+        problems.check(
+            0 <= self.val_fraction < 1,
+            f"val_fraction {self.val_fraction} is not from 0 to below 1",
+            "0.01 is usual",
+        )
+        for name in ("cooldown", "full_precision_start", "weight_decay_until"):
             value = getattr(self, name)
             problems.check(value is None or 0 <= value <= 1, f"{name} {value} is not a part, from 0 to 1")
         problems.check(0 <= self.ema < 1, f"ema {self.ema} is not from 0 to below 1", "--ema 0.999 is usual")

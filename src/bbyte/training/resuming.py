@@ -1,36 +1,31 @@
-"""What a run takes up from a checkpoint, and which checkpoints it refuses."""
+"""What a run takes up from a checkpoint, which checkpoints it refuses, and how it goes back to one."""
+
+from typing import TYPE_CHECKING
 
 from bbyte import device
-from bbyte.checkpoint import store
+from bbyte.checkpoint import find, store
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import to_dict
-from bbyte.errors import UsageError
-from bbyte.training.trainer import Trainer
+from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.training.guard import data_step, skip
+from bbyte.training.progress import Progress
+
+if TYPE_CHECKING:
+    from bbyte.training.trainer import Trainer
 
 MATTERS = ("threads", "world_size", "device", "precision")
 """What the last digits of a loss depend on, besides seed and step."""
 
 
-def resume(trainer: Trainer, loaded: store.Loaded, *, optimizer_state: bool = True) -> list[str]:
+def resume(trainer: "Trainer", loaded: store.Loaded, *, optimizer_state: bool = True) -> list[str]:
     """Give the trainer the weights, optimizer state and place of a checkpoint; returns what to warn of.
 
     Raises UsageError for another architecture, another corpus or a finished run.
     """
     meta = loaded.meta
     _refuse_another(trainer, meta)
-    if optimizer_state:
-        if store.OPTIMIZER not in meta.files:
-            raise UsageError(
-                f"{loaded.found.path} holds no optimizer state", "--no-optimizer-state goes on without"
-            )
-        expected = trainer.optimizers.expected_state()
-        trainer.optimizers.load_state(
-            store.load_optimizer(loaded.found.path, expected, trainer.placement.device)
-        )
-    trainer.model.load_state_dict(loaded.model.state_dict())
-    trainer.next_step, trainer.bytes_seen = meta.step, meta.bytes_seen
-    trainer.val_bpb, trainer.best_bpb = meta.metrics.get("val_bpb"), meta.metrics.get("best_bpb")
-    trainer.log.cut(meta.step)
+    _take_up(trainer, loaded, optimizer_state=optimizer_state)
+    trainer.progress = Progress.of(meta)
     warnings = [f"skipped {path.name}: {why}" for path, why in loaded.found.skipped]
     now = device.environment(trainer.placement)
     for key in MATTERS:
@@ -40,7 +35,55 @@ def resume(trainer: Trainer, loaded: store.Loaded, *, optimizer_state: bool = Tr
     return warnings
 
 
-def _refuse_another(trainer: Trainer, meta: CheckpointMeta) -> None:
+def go_back(trainer: "Trainer", first: int, reason: str, past: int | None) -> None:
+    """Return to the newest good checkpoint not after step `first`, with fewer windows at once if so decided.
+
+    With `past`, what steps `first` to `past` read is passed over from now on. Raises BbyteError where there
+    is no such checkpoint, or after going back too often.
+    """
+    now = trainer.progress
+    now.guard.count_return(reason)
+    loaded = _newest_until(trainer, first)
+    if loaded is None:
+        raise BbyteError(
+            f"{reason} at step {first + 1}, and there is no earlier checkpoint to go back to",
+            "a lower --lr and --matrix-lr; a smaller --save-every gives something to go back to",
+        )
+    skipped = now.skipped
+    if past is not None:
+        skipped = skip(skipped, data_step(skipped, first), data_step(skipped, past) + 1)
+    _take_up(trainer, loaded, optimizer_state=True)
+    trainer.progress = Progress.of(loaded.meta)
+    trainer.progress.skipped, trainer.progress.micro_batch = skipped, now.micro_batch
+    trainer.progress.guard.returns = now.guard.returns
+    trainer.log.cut(trainer.progress.step)
+    trainer.clock.restart()
+
+
+def _newest_until(trainer: "Trainer", first: int) -> store.Loaded | None:
+    for step in find.steps(trainer.folder):
+        try:
+            found = find.find(step)
+        except DataError:
+            continue
+        if found.meta.step <= first:
+            return store.load(found)
+    return None
+
+
+def _take_up(trainer: "Trainer", loaded: store.Loaded, *, optimizer_state: bool) -> None:
+    state = None
+    if optimizer_state:
+        if store.OPTIMIZER not in loaded.meta.files:
+            raise UsageError(
+                f"{loaded.found.path} holds no optimizer state", "--no-optimizer-state goes on without"
+            )
+        expected = trainer.update.expected_state()
+        state = store.load_optimizer(loaded.found.path, expected, trainer.placement.device)
+    trainer.update.load(loaded.model.state_dict(), state)
+
+
+def _refuse_another(trainer: "Trainer", meta: CheckpointMeta) -> None:
     ours, theirs = to_dict(trainer.architecture), to_dict(meta.model_config())
     different = [f"{key} {theirs[key]} there, {ours[key]} here" for key in ours if ours[key] != theirs[key]]
     if different:
@@ -48,14 +91,15 @@ def _refuse_another(trainer: Trainer, meta: CheckpointMeta) -> None:
             f"the checkpoint is of another architecture: {'; '.join(different)}",
             "leave the architecture's flags out to resume, or start a new run",
         )
-    if meta.corpus["fingerprint"] != trainer.corpus.fingerprint:
+    corpus = trainer.data.corpus
+    if meta.corpus["fingerprint"] != corpus.fingerprint:
         raise UsageError(
             f"the run was trained on {meta.corpus['path']} ({meta.corpus['size']:,} bytes), "
-            f"and {trainer.corpus.path} holds other bytes",
+            f"and {corpus.path} holds other bytes",
             "--data with the corpus of the run resumes it; a new run takes another corpus",
         )
     if meta.step >= trainer.schedule.steps:
         raise UsageError(
             f"the run is finished: its checkpoint is at step {meta.step} of {trainer.schedule.steps}",
-            "start a new run",
+            f"--extend {trainer.folder} --steps {2 * trainer.schedule.steps} trains on; or start a new run",
         )

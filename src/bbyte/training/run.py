@@ -4,6 +4,8 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._unwritten = ""
         self._lock = FileLock(folder / LOCK)
         try:
             self._lock.acquire(blocking=False)
@@ -64,28 +67,41 @@ class Run:
         durable.replace_text(self.folder / ENVIRONMENT, json.dumps(environment, indent=1) + "\n")
 
     def append(self, row: dict[str, Any]) -> None:
-        """Append a row to metrics.jsonl."""
-        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The rows of metrics.jsonl; a last line cut short by a crash is left out.
-
-        Raises DataError, naming the line, where one is no row.
-        """
+        """Append a row to metrics.jsonl; where that fails, it is written with the next one."""
+        self._unwritten += json.dumps(row) + "\n"
         path = self.folder / METRICS
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        return [_row(path, n, line) for n, line in enumerate(lines, 1) if line.endswith(b"\n")]
+        before = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(self._unwritten)
+            self._unwritten = ""
+        except OSError:
+            with suppress(OSError):  # half a row would spoil the log
+                os.truncate(path, before)
 
     def cut(self, step: int) -> None:
-        """Forget the rows after `step`: a resumed run writes them again."""
-        kept = [json.dumps(row) + "\n" for row in self.rows() if row["step"] <= step]
-        durable.replace_text(self.folder / METRICS, "".join(kept))
+        """Forget the rows after `step`: a run that goes on from there writes them again."""
+        self.write([row for row in rows(self.folder) if row["step"] <= step])
+
+    def write(self, content: Iterable[dict[str, Any]]) -> None:
+        """Make `content` the rows of metrics.jsonl."""
+        self._unwritten = ""
+        durable.replace_text(self.folder / METRICS, "".join(json.dumps(row) + "\n" for row in content))
 
     def close(self) -> None:
         """Let other processes use the folder."""
         (self.folder / HOLDER).unlink(missing_ok=True)
         self._lock.release()
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a run's metrics.jsonl; a last line cut short by a crash is left out.
+
+    Raises DataError, naming the line, where one is no row.
+    """
+    path = folder / METRICS
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [_row(path, n, line) for n, line in enumerate(lines, 1) if line.endswith(b"\n")]
 
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:

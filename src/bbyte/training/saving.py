@@ -1,31 +1,118 @@
-"""Writing a run's checkpoints, and dropping those it no longer needs."""
+"""Writing a run's checkpoints, whatever the disk does, and dropping those it no longer needs."""
 
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
-from bbyte.checkpoint import find, store
-from bbyte.checkpoint.meta import CheckpointMeta
-from bbyte.errors import BbyteError
-from bbyte.training.optimizer import Optimizers
+from bbyte.checkpoint import find, meta, store
+from bbyte.errors import BbyteError, DataError
+from bbyte.training import reporting
+from bbyte.training.events import Event, Saved, Warned
+
+if TYPE_CHECKING:
+    from bbyte.training.trainer import Trainer
+
+MOST_FAILURES = 3
+PAUSE = 20.0
+"""Seconds between attempts where there is no later step to try again at."""
 
 
-def save(run: Path, meta: CheckpointMeta, model: nn.Module, optimizers: Optimizers, keep: int) -> Path:
-    """Write a checkpoint into the folder of its run, keep the newest `keep` (0: all), and return where it is.
+class Saver:
+    """Saves the checkpoints of one run and counts the failures in a row."""
+
+    def __init__(self, trainer: "Trainer") -> None:
+        self._trainer = trainer
+        self._failures = 0
+
+    def save(self, *, insist: bool = False) -> Iterator[Event]:
+        """Write a checkpoint and drop old ones. A failure is a warning, until it is the third in a row.
+
+        At the last step, or where `insist` says that there is no next one, it is tried again after a pause.
+        Raises BbyteError for the third failure, or for weights that are not finite, which are never saved.
+        """
+        trainer = self._trainer
+        insist = insist or trainer.progress.step == trainer.schedule.steps
+        while True:
+            try:
+                path = write(trainer)
+                break
+            except (OSError, MemoryError) as error:
+                self._failures += 1
+                reason = getattr(error, "strerror", None) or str(error) or "out of memory"
+                at = f"step {trainer.progress.step:,}: not saved in {trainer.folder}: {reason}"
+                if self._failures >= MOST_FAILURES:
+                    raise BbyteError(
+                        f"{at}, {MOST_FAILURES} times in a row",
+                        "make room or mend the folder; --resume goes on from the last checkpoint",
+                    ) from error
+            again = f"in {PAUSE:.0f} seconds" if insist else "at the next interval"
+            yield Warned(f"{at}; trying again {again}")
+            if not insist:
+                return
+            time.sleep(PAUSE)
+        self._failures = 0
+        trainer.clock.restart()
+        yield Saved(trainer.progress.step, str(path))
+
+
+def write(trainer: "Trainer") -> Path:
+    """Write a checkpoint into the folder of the run, drop what it no longer needs, and return where it is.
 
     Raises BbyteError rather than save weights that are not finite.
     """
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+    trainer.progress.guard.returns = 0
+    described = reporting.described(trainer)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in trainer.model.parameters()):
         raise BbyteError(
-            f"the weights are not finite at step {meta.step}: the run diverged, nothing was saved",
+            f"the weights are not finite at step {described.step}: the run diverged, nothing was saved",
             "resume from the last checkpoint with a lower --lr or --matrix-lr",
         )
-    path = store.save(run, meta, model.state_dict(), optimizers.state())
-    # Checkpoints beyond this step are damaged, or of a course that the run has left by resuming before them.
-    found = find.steps(run)
-    this = found.index(path)
-    for old in (*found[:this], *(found[this + keep :] if keep else ())):
-        shutil.rmtree(old)
+    path = store.save(trainer.folder, described, trainer.update.weights(), trainer.update.state())
+    for step in _superseded(trainer, path):
+        shutil.rmtree(step)
     return path
+
+
+def _superseded(trainer: "Trainer", newest: Path) -> list[Path]:
+    """The checkpoints that are neither among the newest `keep` nor needed for something else.
+
+    Kept besides: the last of the constant learning rate, from which a longer run can go on, and with
+    `keep_best` the one with the best validation.
+    """
+    found = find.steps(trainer.folder)
+    # Beyond this step they are damaged, or of a course that the run has left by resuming before them.
+    beyond, older = found[: found.index(newest)], found[found.index(newest) :]
+    keep = trainer.config.keep
+    if not keep:
+        return beyond
+    needed = {store.step_folder(trainer.folder, trainer.schedule.constant_until or 0)}
+    if trainer.config.keep_best:
+        needed |= best(older)
+    return beyond + [step for step in older[keep:] if step not in needed]
+
+
+def best(steps: list[Path]) -> set[Path]:
+    """The checkpoint with the best validation figure of its own step, among those like the newest one.
+
+    `steps`, newest first. A set of one, or empty where none was measured.
+    """
+    figures: dict[Path, float] = {}
+    quantized = None
+    for step in steps:
+        try:
+            described = meta.read(step)
+        except DataError:
+            continue  # it is not for rotation to judge what is damaged
+        quantized = described.quantized if quantized is None else quantized
+        bpb = described.metrics.get("val_bpb")
+        if (
+            bpb is not None
+            and described.metrics.get("val_step") == described.step
+            and described.quantized == quantized
+        ):
+            figures[step] = bpb
+    return {min(figures, key=lambda step: figures[step])} if figures else set()

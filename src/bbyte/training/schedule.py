@@ -58,14 +58,20 @@ class Stage:
     seq_len: int
 
 
-def stages(total_steps: int, seq_len: int | None, cap: int | None) -> tuple[Stage, ...]:
-    """The stages of a run: one of `seq_len`, or those of the curriculum."""
+def stages(
+    total_steps: int, seq_len: int | None, cap: int | None, planned_steps: int | None = None
+) -> tuple[Stage, ...]:
+    """The stages of a run: one of `seq_len`, or those of the curriculum.
+
+    The curriculum's borders are parts of `planned_steps` (default `total_steps`).
+    """
     if seq_len is not None:
         return (Stage(0, total_steps, seq_len),)
-    begins = [math.ceil(begin * total_steps) for begin, _ in CURRICULUM]
+    planned = planned_steps or total_steps
+    begins = [min(total_steps, math.ceil(begin * planned)) for begin, _ in CURRICULUM]
     merged: list[Stage] = []
     for begin, end in zip(begins, [*begins[1:], total_steps], strict=True):
-        length = seq_len_for_step(begin, total_steps, cap)
+        length = seq_len_for_step(begin, planned, cap)
         if merged and merged[-1].seq_len == length:
             merged[-1] = Stage(merged[-1].begin, end, length)
         elif end > begin:
@@ -80,13 +86,14 @@ class Schedule:
         assert config.steps and config.batch_size  # noqa: S101
         self.config = config
         self.steps = config.steps
+        self._planned = config.extended_from or config.steps
         self.samples_a_step = config.batch_size * config.grad_accum
-        self.stages = stages(config.steps, config.seq_len, config.seq_len_cap)
+        self.stages = stages(config.steps, config.seq_len, config.seq_len_cap, self._planned)
         self.longest = max(stage.seq_len for stage in self.stages)
 
     def stage(self, step: int) -> Stage:
         """The stage that `step` belongs to."""
-        return next(stage for stage in self.stages if step < stage.end)
+        return next((stage for stage in self.stages if step < stage.end), self.stages[-1])
 
     def bytes_of(self, step: int) -> int:
         """Bytes predicted in `step`, all batches together."""
@@ -98,16 +105,39 @@ class Schedule:
         warmup = config.warmup_steps or 0
         return lr_for_step(step, warmup, self.steps, 1.0, schedule=config.schedule, cooldown=config.cooldown)
 
+    @property
+    def constant_until(self) -> int | None:
+        """The first step of the cool-down: up to here a longer run is the same. None for a cosine."""
+        if self.config.schedule != "wsd":
+            return None
+        return self.steps - round(self.steps * self.config.cooldown)
+
+    def weight_decay_factor(self, step: int) -> float:
+        """1 while there is weight decay, then 0 (BitNet b1.58's recipe drops it halfway)."""
+        until = self.config.weight_decay_until
+        return 1.0 if until is None or step < round(until * self.steps) else 0.0
+
     def quantized(self, step: int) -> bool:
         """Whether ternary weights are active at `step`."""
-        return quantized_for_step(step, self.steps, self.config.full_precision_start)
+        return quantized_for_step(step, self._planned, self.config.full_precision_start)
 
-    def offsets(self, order: WindowOrder, step: int, batch: int) -> NDArray[np.int64]:
-        """Where in the corpus the windows of one batch of `step` begin, (B,)."""
-        stage, rows = self.stage(step), self.config.batch_size or 0
+    def changes(self, step: int) -> bool:
+        """Whether the loss of `step` is of another kind than that of the step before it."""
+        return step > 0 and (
+            self.quantized(step) != self.quantized(step - 1) or self.stage(step) != self.stage(step - 1)
+        )
+
+    def offsets(
+        self, order: WindowOrder, step: int, rows: slice, *, data_step: int | None = None
+    ) -> NDArray[np.int64]:
+        """Where in the corpus the windows `rows` of all those of `step` begin.
+
+        `data_step` reads the windows of another step instead, with this one's length.
+        """
+        stage = self.stage(step)
         before = self.stages[: self.stages.index(stage)]
         groups = sum(
             order.groups_in((past.end - past.begin) * self.samples_a_step, past.seq_len) for past in before
         )
-        first = (step - stage.begin) * self.samples_a_step + batch * rows
-        return order.offsets(groups, np.arange(first, first + rows), stage.seq_len)
+        first = ((step if data_step is None else data_step) - stage.begin) * self.samples_a_step
+        return order.offsets(groups, np.arange(first + rows.start, first + rows.stop), stage.seq_len)

@@ -1,128 +1,66 @@
 """The training loop: a generator of events."""
 
-import dataclasses
-import math
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bbyte import device
-from bbyte.checkpoint.meta import CheckpointMeta
-from bbyte.config import Config, to_dict
-from bbyte.data.corpus import ByteCorpus
+from bbyte.config import Config
 from bbyte.data.sampling import WindowOrder
-from bbyte.device import Placement
-from bbyte.evaluation import bits_per_byte, objective_measure
+from bbyte.device import Later, Placement
+from bbyte.errors import InterruptedRunError, OutOfMemoryError
 from bbyte.models.contract import Family
-from bbyte.quantization.bitlinear import is_ternary, set_quantized
-from bbyte.training import optimizer, saving
+from bbyte.quantization.bitlinear import set_quantized
+from bbyte.training import optimizer, reporting, resuming
 from bbyte.training.config import TrainConfig
-from bbyte.training.events import Evaluated, Event, Finished, Saved, Started, Stepped, Warned
+from bbyte.training.ema import Ema
+from bbyte.training.events import Event, Warned
+from bbyte.training.feed import Feed
+from bbyte.training.gradients import LossScale
+from bbyte.training.guard import GoBack, Skipped
+from bbyte.training.progress import Progress
+from bbyte.training.reporting import Clock
+from bbyte.training.run import Run
+from bbyte.training.saving import Saver
 from bbyte.training.schedule import Schedule
-from bbyte.training.validation import split
-
-if TYPE_CHECKING:
-    from bbyte.training.run import Run
-
-EVALUATED_AT_ONCE = 16384
+from bbyte.training.update import Outcome, Update
+from bbyte.training.validation import Division
+from bbyte.training.validator import Validator
 
 
 class Trainer:
-    """Trains `objective` on `corpus`. `list(trainer.run())` is a whole run.
+    """Trains `objective` on what `data` leaves to learn from. `list(trainer.run())` is a whole run.
 
-    `config` is complete: what it left open was settled before (see `bbyte.training.start`).
+    `config` is complete: what it left open was settled before (see `bbyte.training.start`). `forward` is the
+    objective as it is called, perhaps compiled. `interrupted` is asked after every step: where it gives the
+    name of a signal, the run saves and ends.
     """
 
     def __init__(
-        self, family: Family, objective: nn.Module, config: TrainConfig, placement: Placement,
-        corpus: ByteCorpus, run: "Run", choices: tuple[str, ...] = (),
+        self, family: Family, objective: nn.Module, forward: Any, config: TrainConfig, placement: Placement,
+        data: Division, run: Run, micro_batch: int, choices: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        self.family, self.config, self.placement, self.corpus = family, config, placement, corpus
-        self.objective = objective
-        self.forward: Any = objective
+        self.family, self.objective, self.config, self.placement = family, objective, config, placement
         self.model: nn.Module = objective.get_submodule("model")
-        self.log, self.folder = run, run.folder
+        self.data, self.log, self.folder = data, run, run.folder
+        self.choices, self.warnings = choices, list[str]()
         self.schedule = Schedule(config)
-        self.optimizers = optimizer.build(self.model, config)
-        train_size, self.validation, sentence = split(corpus, config.val_fraction, config.eval_bytes)
-        self.order = WindowOrder(train_size, self.schedule.longest, config.seed)
-        self.choices = (*choices, sentence)
-        self.warnings: list[str] = []
-        self.next_step = self.bytes_seen = 0
-        self.val_bpb: float | None = None
-        self.best_bpb: float | None = None
-
-    def run(self) -> Iterator[Event]:
-        """Train from the next step to the last, saying what happens as it happens."""
-        try:
-            yield from self._events()
-        finally:
-            self.log.close()
-
-    def _events(self) -> Iterator[Event]:
-        began, clock = time.perf_counter(), _Clock()
-        yield self._started()
-        yield from (Warned(text) for text in self.warnings)
-        for step in range(self.next_step, self.schedule.steps):
-            loss, norm = self._update(step)
-            self.next_step = step + 1
-            clock.tick(self.schedule.bytes_of(step))
-            if self._due(self.config.log_every):
-                yield self._stepped(step, float(loss), float(norm), clock)
-                clock.restart()
-            if self._due(self.config.eval_every) and self.validation is not None:
-                yield self._evaluate(step)
-                clock.restart()
-            if self._due(self.config.save_every):
-                yield Saved(self.next_step, str(self.save()))
-                clock.restart()
-        yield self._finished(time.perf_counter() - began)
-
-    def _update(self, step: int) -> tuple[Tensor, Tensor]:
-        """One optimizer step; returns the mean nats a byte and the gradient's norm, both on the device."""
-        if step and self.schedule.quantized(step) != self.schedule.quantized(step - 1):
-            self.best_bpb = None  # figures of the full-precision start are not of the same model
-        set_quantized(self.model, self.schedule.quantized(step))
-        self.optimizers.set_lr(self.schedule.lr_factor(step))
-        count, nats = self.schedule.bytes_of(step), torch.zeros((), device=self.placement.device)
-        for batch in range(self.config.grad_accum):
-            with self.placement.autocast():
-                cost = self.forward(self._windows(step, batch))
-            (cost.nats / count).backward()
-            nats += cost.nats.detach()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimizers.step()
-        self.bytes_seen += count
-        return nats / count, norm
-
-    def _windows(self, step: int, batch: int) -> Tensor:
-        """The bytes of one batch, (B, T + 1): a function of the seed and the step, and of nothing else."""
-        offsets = self.schedule.offsets(self.order, step, batch)
-        windows = self.corpus.windows(offsets, self.schedule.stage(step).seq_len + 1)
-        return torch.from_numpy(windows).to(self.placement.device)
-
-    def _evaluate(self, step: int) -> Event:
-        assert self.validation is not None  # noqa: S101
-        context = self.schedule.stage(step).seq_len
-        measure = objective_measure(self.objective, self.placement.device)
-        batch_size = max(1, EVALUATED_AT_ONCE // context)
-        with self.placement.autocast():
-            score = bits_per_byte(
-                measure, self.validation, context=context, stride=context, batch_size=batch_size
-            )
-        self.val_bpb = score.bits_per_byte
-        self.best_bpb = min(self.val_bpb, math.inf if self.best_bpb is None else self.best_bpb)
-        self.log.append({"step": self.next_step, "val_bpb": self.val_bpb, "context": context})
-        is_bound = bool(self.objective.is_bound)
-        return Evaluated(self.next_step, self.val_bpb, self.best_bpb, is_bound, context, context, score.bytes)
-
-    def save(self) -> Path:
-        """Write the state as a checkpoint of the run. Raises BbyteError for weights that are not finite."""
-        return saving.save(self.folder, self._meta(), self.model, self.optimizers, self.config.keep)
+        self.order = WindowOrder(data.train.size, self.schedule.longest, config.seed, config.stride)
+        self.update = Update(
+            forward, self.model, optimizer.build(self.model, config), self.schedule,
+            Feed(data.train, self.schedule, self.order, placement), placement, config.clip,
+            ema=Ema(self.model, config.ema) if config.ema else None,
+            scale=LossScale(placement.precision, placement.device),
+        )  # fmt: skip
+        self.validator = Validator(objective, data.validation, placement, self.update.ema)
+        self.saver = Saver(self)
+        self.progress = Progress(micro_batch=micro_batch)
+        self.interrupted: Callable[[], str | None] = lambda: None
+        self.clock = Clock()
+        self._unjudged: tuple[int, Later] | None = None
 
     @property
     def architecture(self) -> Config:
@@ -130,68 +68,132 @@ class Trainer:
         config: Config = self.model.config  # type: ignore[assignment]
         return config
 
-    def _meta(self) -> CheckpointMeta:
-        last = max(0, self.next_step - 1)
-        return CheckpointMeta(
-            kind="resume",
-            family=self.family.name,
-            variant="ternary" if is_ternary(self.model) else "full",
-            config=to_dict(self.architecture),
-            step=self.next_step,
-            bytes_seen=self.bytes_seen,
-            context=max(stage.seq_len for stage in self.schedule.stages if stage.begin <= last),
-            quantized=self.schedule.quantized(last),
-            corpus={
-                "path": str(self.corpus.path),
-                "size": self.corpus.size,
-                "fingerprint": self.corpus.fingerprint,
-                "train_size": self.order.size,
-            },
-            metrics={"val_bpb": self.val_bpb, "best_bpb": self.best_bpb},
-            environment=device.environment(self.placement),
-        )
+    def run(self) -> Iterator[Event]:
+        """Train from the next step to the last, saying what happens as it happens.
 
-    def _started(self) -> Event:
-        count = sum(parameter.numel() for parameter in self.model.parameters())
-        steps, folder = self.schedule.steps, str(self.folder)
-        return Started(folder, self.family.name, count, self.next_step, steps, self.choices)
+        Raises InterruptedRunError once a signal was answered with a checkpoint, OutOfMemoryError where a
+        single window does not fit, BbyteError where the run diverges or cannot be saved.
+        """
+        try:
+            yield from self._events()
+        finally:
+            self.log.close()
 
-    def _stepped(self, step: int, loss: float, norm: float, clock: "_Clock") -> Event:
-        event = Stepped(
-            step=step + 1,
-            steps=self.schedule.steps,
-            loss=loss,
-            bpb=loss / math.log(2),
-            learning_rate=self.optimizers.lr,
-            gradient_norm=norm,
-            seq_len=self.schedule.stage(step).seq_len,
-            quantized=self.schedule.quantized(step),
-            bytes_seen=self.bytes_seen,
-            bytes_per_second=clock.bytes / clock.seconds,
-            seconds_left=clock.seconds / clock.steps * (self.schedule.steps - step - 1),
-            memory=device.peak_memory(self.placement.device),
+    def _events(self) -> Iterator[Event]:
+        began = time.perf_counter()
+        self.clock.restart()
+        yield reporting.started(self)
+        yield from (Warned(text) for text in self.warnings)
+        while self.progress.step < self.schedule.steps:
+            outcome = yield from self._advance()
+            self.clock.tick(self.schedule.bytes_of(self.progress.step - 1))
+            if (yield from self._judge(outcome)):
+                continue
+            if self._due(self.config.log_every):
+                yield self._log(outcome)
+            improved = (yield from self._evaluate()) if self._due(self.config.eval_every) else False
+            signal = self.interrupted()
+            if signal or self._save_is_due() or (improved and self.config.keep_best):
+                if (yield from self._judge()):
+                    continue
+                yield from self.saver.save(insist=signal is not None)
+            if signal and self.progress.step < self.schedule.steps:
+                raise self._interruption(signal)
+        yield reporting.finished(self, time.perf_counter() - began)
+
+    def _advance(self) -> Generator[Event, None, Outcome]:
+        """Take the next optimizer step; where memory runs out, again with smaller micro-batches."""
+        while True:
+            step = self.progress.step
+            set_quantized(self.model, self.schedule.quantized(step))
+            try:
+                outcome = self.update(step, self.progress.data_step, self.progress.micro_batch)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not device.ran_out_of_memory(error):
+                    raise
+            yield from self._make_room()  # only here are the failed step's activations gone
+        self.progress.advance(self.schedule.bytes_of(step))
+        if step and self.schedule.quantized(step) != self.schedule.quantized(step - 1):
+            self.progress.best_bpb = None  # figures of the full-precision start are not of the same model
+        return outcome
+
+    def _make_room(self) -> Iterator[Event]:
+        """Halve the micro-batch. Raises OutOfMemoryError, after saving, where it is a single window."""
+        step, before, half_changed = self.progress.step, self.progress.micro_batch, self.update.applying
+        self.update.drop()
+        device.release_memory(self.placement)
+        if before == 1:
+            if not half_changed:
+                yield from self.saver.save(insist=True)
+            raise OutOfMemoryError(
+                f"step {step + 1} does not fit in memory, not even one window at a time",
+                "--grad-checkpoint block, a shorter --seq-len, a smaller --preset; bbyte plan says what fits",
+            )
+        self.progress.micro_batch = before // 2
+        yield Warned(
+            f"out of memory at step {step + 1}: {before // 2} windows at once from here, not {before}"
         )
-        self.log.append(dataclasses.asdict(event))
+        if half_changed:
+            yield self._go_back(step, "memory ran out while the weights were updated")
+
+    def _judge(self, outcome: Outcome | None = None) -> Generator[Event, None, bool]:
+        """Judge the step before, whose figures are there by now; whether the run went back.
+
+        `outcome` is the last step's, to be judged after the next one. Without it, all is judged at once.
+        """
+        pending, self._unjudged = self._unjudged, None
+        if outcome is not None:
+            figures = torch.stack((outcome.loss.float(), outcome.fault.float()))
+            self._unjudged = self.progress.step - 1, Later(figures)
+        if pending is None:
+            return False
+        step, (loss, fault) = pending[0], pending[1].read()
+        if self.schedule.changes(step):
+            self.progress.guard.forget_losses()
+        verdict = self.progress.guard.judge(step, loss, fault > 0)
+        if isinstance(verdict, Skipped):
+            first, last = self.progress.samples_of(step, self.schedule.samples_a_step)
+            self.log.append({"step": step + 1, "skipped": "gradient not finite", "samples": [first, last]})
+            yield Warned(f"step {step + 1} skipped, its gradient was not finite: samples {first} to {last}")
+        if isinstance(verdict, GoBack):
+            yield self._go_back(verdict.first, verdict.reason, past=verdict.last)
+        return isinstance(verdict, GoBack)
+
+    def _go_back(self, first: int, reason: str, past: int | None = None) -> Event:
+        """Return to the newest checkpoint not after step `first`; with `past`, skip data up to that one."""
+        left = self.progress.step
+        self._unjudged = None
+        resuming.go_back(self, first, reason, past)
+        self.log.append({"step": self.progress.step, "went_back_from": left, "reason": reason})
+        return Warned(f"{reason}: back from step {left} to the checkpoint of step {self.progress.step}")
+
+    def _evaluate(self) -> Generator[Event, None, bool]:
+        """Score the validation bytes; whether it is the best figure so far."""
+        score = yield from self.validator.score(self.schedule.stage(self.progress.step - 1).seq_len)
+        if score is None:
+            return False
+        improved = self.progress.take_score(score.bits_per_byte)
+        row = {"val_bpb": score.bits_per_byte, "context": score.context, "is_bound": score.is_bound}
+        self.log.append({"step": self.progress.step, **row})
+        self.clock.restart()
+        yield reporting.evaluated(self, score)
+        return improved
+
+    def _log(self, outcome: Outcome) -> Event:
+        event = reporting.stepped(self, float(outcome.loss), float(outcome.norm))
+        self.clock.restart()
+        self.log.append(reporting.row(event))
         return event
 
-    def _finished(self, seconds: float) -> Event:
-        checkpoint = str(self.folder / f"step-{self.next_step:07d}")
-        is_bound = bool(self.objective.is_bound)
-        return Finished(self.next_step, self.val_bpb, self.best_bpb, is_bound, seconds, checkpoint)
+    def _interruption(self, signal: str) -> InterruptedRunError:
+        resume = f"bbyte train {self.family.name} --resume {self.folder}"
+        return InterruptedRunError(f"{signal} at step {self.progress.step:,}: saved", f"{resume} goes on")
+
+    def _save_is_due(self) -> bool:
+        last_constant = self.config.save_every and self.progress.step == self.schedule.constant_until
+        return self._due(self.config.save_every) or bool(last_constant)
 
     def _due(self, every: int | None) -> bool:
-        return self.next_step == self.schedule.steps or bool(every and self.next_step % every == 0)
-
-
-class _Clock:
-    """Work done since the last line of the log, and its time without evaluations and saves."""
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        self.began, self.bytes, self.steps, self.seconds = time.perf_counter(), 0, 0, 0.0
-
-    def tick(self, count: int) -> None:
-        self.bytes, self.steps = self.bytes + count, self.steps + 1
-        self.seconds = time.perf_counter() - self.began
+        done = self.progress.step
+        return done == self.schedule.steps or bool(every and done % every == 0)

@@ -41,19 +41,3 @@ def divide(corpus: ByteCorpus, val_fraction: float, eval_bytes: int) -> Division
     scored = Slice(held_out, 0, min(held_out.size, eval_bytes))
     sentence = f"validation: {scored.size:,} of {held_out.size:,} bytes held out by their digests"
     return Division(corpus, train, scored, val_fraction, sentence)
-
-
-def split(corpus: ByteCorpus, val_fraction: float, eval_bytes: int) -> tuple[int, ByteSource | None, str]:
-    """How many of the corpus' first bytes to learn from, what to score, and a sentence that says so.
-
-    Scored is the validation part that pack held out, or else the corpus' last bytes; at most `eval_bytes`.
-    """
-    if corpus.validation is not None:
-        scored = Slice(corpus.validation, 0, min(corpus.validation.size, eval_bytes))
-        return corpus.size, scored, f"validation: {scored.size:,} bytes that pack held out"
-    held_out = int(corpus.size * val_fraction)
-    train_size = corpus.size - held_out
-    if held_out == 0:
-        return train_size, None, "validation: none, no bytes of the corpus are held out"
-    scored = Slice(corpus, train_size, min(held_out, eval_bytes))
-    return train_size, scored, f"validation: {scored.size:,} of the corpus' last {held_out:,} bytes"

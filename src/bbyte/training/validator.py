@@ -1,0 +1,49 @@
+"""Scoring the validation bytes during a run."""
+
+from collections.abc import Generator
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from torch import nn
+
+from bbyte import device
+from bbyte.device import Placement
+from bbyte.evaluation import ByteSource, Score, bits_per_byte, objective_measure
+from bbyte.training.ema import Ema
+from bbyte.training.events import Event, Warned
+
+POSITIONS_AT_ONCE = 16384
+
+
+@dataclass
+class Validator:
+    """Scores `source` with windows that do not overlap, by the averaged weights where there are some."""
+
+    objective: nn.Module
+    source: ByteSource | None
+    placement: Placement
+    ema: Ema | None
+    positions_at_once: int = POSITIONS_AT_ONCE
+
+    def score(self, context: int) -> Generator[Event, None, Score | None]:
+        """The score with windows of `context` bytes, None without a source. Where memory runs out, in smaller
+        batches, with a warning. Raises what `bits_per_byte` raises."""
+        if self.source is None:
+            return None
+        measure = objective_measure(self.objective, self.placement.device)
+        while True:
+            windows = max(1, self.positions_at_once // context)
+            try:
+                with self.placement.autocast(), self.ema.swapped() if self.ema else nullcontext():
+                    return bits_per_byte(
+                        measure, self.source, context=context, stride=context, batch_size=windows,
+                        is_bound=bool(self.objective.is_bound),
+                    )  # fmt: skip
+            except (RuntimeError, MemoryError) as error:
+                if windows == 1 or not device.ran_out_of_memory(error):
+                    raise
+            self.positions_at_once //= 2
+            device.release_memory(self.placement)
+            yield Warned(
+                f"out of memory at a validation: smaller batches from here, of {windows // 2} windows"
+            )
