@@ -7,12 +7,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bbyte.checkpoint import tensors
 from bbyte.errors import UsageError
 from bbyte.models.families import families, family
 from bbyte.training import adamw, optimizer
 from bbyte.training.config import TrainConfig
+from bbyte.training.ema import Ema
+from bbyte.training.gradients import LossScale, clip
 from bbyte.training.muon import Muon
 
 without = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
@@ -198,6 +201,31 @@ def test_a_flag_of_0_changes_no_bit_of_a_step(kind):
         step(twin, others, seed)
     assert_same(bits(model, optimizers), bits(twin, others))
     assert not torch.equal(*(b["layers.0.mlp.up_proj.weight"] for b in (bits(model, optimizers), before)))
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses to bring a number from the device to Python."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func is not torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_nothing_between_the_backward_pass_and_the_next_step_waits_for_the_device(kind, precision):
+    model = model_of()
+    optimizers, average = optimizer.build(model, TrainConfig(optimizer=kind)), Ema(model, 0.9)
+    scale = LossScale(precision, "cpu")
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    with NoWaiting():
+        _, found_inf = clip(model.parameters(), 1.0, scale)
+        optimizers.step(found_inf)
+        average.update(0, found_inf)
+        fault = scale.update(found_inf)
+    with NoWaiting(), pytest.raises(AssertionError):
+        float(fault)
 
 
 @each_kind
