@@ -1,5 +1,6 @@
 """Writing that survives a crash or a power loss: flushed to the disk, and whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -16,16 +17,24 @@ def replace_text(path: Path, text: str) -> None:
     """Write a file so that a crash leaves the old one or the new one, and nothing between."""
     temporary = path.with_name(f".tmp-{path.name}")
     temporary.unlink(missing_ok=True)
-    write_text(temporary, text)
-    temporary.replace(path)
+    try:
+        write_text(temporary, text)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:
-    """Make the entries of a folder survive a power loss; without effect where folders cannot be opened."""
+    """Make the entries of a folder survive a power loss; without effect where folders cannot be flushed."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # the answer of file systems that flush files only
+            raise
     finally:
         os.close(descriptor)

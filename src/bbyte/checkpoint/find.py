@@ -12,6 +12,8 @@ from bbyte.errors import BbyteError, DataError, UsageError
 
 ROOT = Path("artifacts/checkpoints")
 STEP = "step-*"
+ASIDE = ".old"
+"""Ends the name of a checkpoint while a save puts another of the same step in its place."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def find(path: Path) -> Found:
 
 def steps(run: Path) -> list[Path]:
     """The checkpoint folders of a run, newest step first, unchecked."""
-    found = (step for step in run.glob(STEP) if (step / meta.FILE).exists())
-    return sorted(found, key=lambda step: (len(step.name), step.name), reverse=True)
+    found = {step for step in run.glob(STEP) if (step / meta.FILE).exists()}
+    found -= {step.with_suffix(ASIDE) for step in found if not step.suffix}
+    return sorted(found, key=lambda step: (len(step.stem), step.stem), reverse=True)
 
 
 def runs(root: Path = ROOT) -> list[Path]:

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from bbyte import durable
 from bbyte.checkpoint import meta as metadata
 from bbyte.checkpoint import tensors
-from bbyte.checkpoint.find import Found, find
+from bbyte.checkpoint.find import ASIDE, STEP, Found, find
 from bbyte.checkpoint.meta import MODEL, CheckpointMeta
 from bbyte.models.contract import Family
 from bbyte.models.families import family
@@ -44,8 +45,9 @@ def save(
 
     Everything goes to a temporary folder first and is flushed to the disk, checkpoint.json last; only then is
     the folder renamed. So a crash or a full disk at any moment leaves the earlier checkpoints as they were.
+    One of the same step is set aside, and removed when the new one is sure to stay.
     """
-    remove_temporaries(run)
+    tidy(run)
     target = step_folder(run, meta.step)
     temporary = run / f"{TEMPORARY}{target.name}"
     temporary.mkdir()
@@ -55,10 +57,12 @@ def save(
             files[OPTIMIZER] = tensors.write(temporary / OPTIMIZER, optimizer)
         durable.write_text(temporary / metadata.FILE, metadata.text(dataclasses.replace(meta, files=files)))
         durable.flush_folder(temporary)
-        _put_in_place(temporary, target)
+        if target.exists():
+            target.rename(target.with_suffix(ASIDE))
+        temporary.rename(target)
         durable.flush_folder(run)
     finally:
-        remove_temporaries(run)
+        tidy(run)
     return target
 
 
@@ -85,20 +89,23 @@ def load_optimizer(
     return tensors.load(folder / OPTIMIZER, expected, device)
 
 
-def remove_temporaries(run: Path) -> None:
-    """Remove what interrupted saves left in the folder of a run."""
+def discard(checkpoint: Path) -> None:
+    """Remove a checkpoint, if it is there, so that no crash leaves a part of it that looks like one."""
+    doomed = checkpoint.with_name(f"{TEMPORARY}{checkpoint.name}")
+    with suppress(FileNotFoundError):
+        checkpoint.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def tidy(run: Path) -> None:
+    """Remove what interrupted saves left in the folder of a run; put back what they had only set aside."""
     for leftover in run.glob(f"{TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _put_in_place(temporary: Path, target: Path) -> None:
-    if not target.exists():
-        temporary.rename(target)
-        return
-    aside = target.with_name(f"{TEMPORARY}old-{target.name}")  # one that a resumed run replaces
-    target.rename(aside)
-    try:
-        temporary.rename(target)
-    except OSError:
-        aside.rename(target)
-        raise
+    for aside in run.glob(f"{STEP}{ASIDE}"):
+        target = aside.with_suffix("")
+        if (target / metadata.FILE).exists():
+            durable.flush_folder(run)
+            discard(aside)
+        else:
+            discard(target)
+            aside.rename(target)
