@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bbyte.commands import eval_bpb, generate, pack, quickstart, shard_tinystories, train
+from bbyte.commands import eval_bpb, generate, pack, plot, quickstart, runs, shard_tinystories, train
 from bbyte.terminal.boundary import run
 from bbyte.terminal.flags import add_group, new_group, register
 
@@ -36,6 +36,8 @@ register(
     examples=shard_tinystories.EXAMPLES,
 )
 add_group(app, "train", train.group(), panel="Training")
+add_group(app, "runs", runs.group(), panel="Training")
+add_group(app, "plot", plot.group(), panel="Training")
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
