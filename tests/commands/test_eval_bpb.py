@@ -161,6 +161,19 @@ def test_of_the_training_corpus_the_part_that_training_held_out_is_scored(place,
     assert "was trained on" in capfd.readouterr().err
 
 
+def test_after_a_run_it_scores_exactly_what_the_run_held_out(place, capfd):
+    (place / "train.txt").write_bytes(stories())
+    small = ["--n-layer", "1", "--d-model", "32", "--n-head", "2", "--d-ff", "64", "--steps", "3"]
+    window = ["--seq-len", "16", "--batch-size", "4", "--device", "cpu", "--threads", "1"]
+    words = ["train", "ar", "--data", "train.txt", "--out", "run", "--val-fraction", "0.1", *small, *window]
+    assert main([*words, "--json"]) == 0
+    last = [json.loads(line) for line in capfd.readouterr().out.splitlines()][-1]
+    found = scored(capfd, "--data", "train.txt", "run", "--stride", "16")
+    _, division = trained_on("train.txt", 0.1)
+    assert found["data"]["blake3"] == blake3(contents(division.validation)).hexdigest()
+    assert found["scores"][0]["bits_per_byte"] == pytest.approx(last["bpb"], rel=1e-6)
+
+
 @pytest.mark.parametrize("fractions", [(0.1, 0.3), (0.3, 0.1), (1e-9, 0.5), (0.2, 0.2, 1.0)])
 def test_of_several_models_it_is_what_none_was_trained_on(place, capfd, fractions):
     (place / "train.txt").write_bytes(stories())

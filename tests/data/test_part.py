@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbyte.data.corpus import ByteCorpus
@@ -73,6 +73,7 @@ def test_the_same_text_falls_on_the_same_side_wherever_it_stands(tmp_path):
     assert sides[0] == sides[1] == sides[2]
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 12),
     st.integers(0, 99),
@@ -135,6 +136,7 @@ def random_part(folder, dice):
     return part, b"".join(whole[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_a_part_reads_like_the_bytes_it_is_made_of(dice):
     with tempfile.TemporaryDirectory() as folder:

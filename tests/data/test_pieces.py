@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from blake3 import blake3
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbyte.data.corpus import ByteCorpus
@@ -78,6 +78,7 @@ def listed(corpus, length, **how):
     return [(int(b), int(d)) for begins, digests in batches for b, d in zip(begins, digests, strict=True)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=400), min_size=1, max_size=8), st.integers(1, 999))
 def test_each_bare_file_is_cut_by_itself(contents, block):
     with tempfile.TemporaryDirectory() as name:

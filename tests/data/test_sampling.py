@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbyte.data.sampling import GROUP, WindowOrder, permute
@@ -13,6 +13,7 @@ def test_permute_is_a_bijection(n: int, key: int) -> None:
     assert np.array_equal(np.sort(permute(np.arange(n), n, key)), np.arange(n))
 
 
+@settings(deadline=None)
 @given(n=st.integers(1, 3000), key=st.integers(0, 2**64 - 1))
 def test_permute_is_a_bijection_for_any_size_and_key(n: int, key: int) -> None:
     assert np.unique(permute(np.arange(n), n, key)).size == n
@@ -66,6 +67,7 @@ def orders(largest: int = 50_000) -> st.SearchStrategy[WindowOrder]:
     return drawn()
 
 
+@settings(deadline=None)
 @given(orders(), st.data(), st.integers(0, 10**6))
 def test_windows_stay_inside(order: WindowOrder, data: st.DataObject, first_group: int) -> None:
     length = data.draw(st.integers(1, order.longest))
@@ -74,6 +76,7 @@ def test_windows_stay_inside(order: WindowOrder, data: st.DataObject, first_grou
     assert found.max() + length + 1 <= order.size
 
 
+@settings(deadline=None)
 @given(orders(3000), st.data(), st.integers(0, 3))
 def test_an_epoch_reads_every_sub_window_of_every_block_once(
     order: WindowOrder, data: st.DataObject, epoch: int
@@ -165,6 +168,7 @@ def test_the_next_stage_begins_after_the_groups_of_the_one_before() -> None:
     assert not set(following) & {start - start_in for start_in in (0, 128, 256, 384) for start in short}
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         WindowOrder, st.integers(1000, 9000), st.integers(1, 16), st.integers(0, 9), st.integers(1, 20)
@@ -186,6 +190,7 @@ def test_stages_share_no_group(order: WindowOrder, stages: list[tuple[int, int]]
         used += order.groups_in(count, length, used)
 
 
+@settings(deadline=None)
 @given(orders(), st.data(), st.permutations(range(200)), st.integers(1, 8), st.integers(1, 50))
 def test_any_order_any_batches_and_any_number_of_processes_read_the_same(
     windows: WindowOrder, data: st.DataObject, order: list[int], processes: int, batch: int
