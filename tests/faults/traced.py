@@ -46,8 +46,10 @@ def _calls(lines, folder):
         if _begins_listing(name, rest):
             listings.add(result)
             name = "list"
-        elif name == "fcntl" or (name == "close" and descriptor in listings):
-            listings.discard(descriptor)
+        elif name == "fcntl":
+            continue
+        elif name == "close" and descriptor in listings:
+            listings.remove(descriptor)
             continue
         if name == "unlinkat" and "AT_REMOVEDIR" in rest:
             name = "rmdir"
