@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte train'|'bbyte train ar') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte train'|'bbyte train ar'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -57,6 +57,7 @@ _bbyte() {
         'bbyte train ar:--out') return ;;
         'bbyte train ar:--name') return ;;
         'bbyte train ar:--resume') return ;;
+        'bbyte train ar:--extend') return ;;
         'bbyte train ar:--n-layer') return ;;
         'bbyte train ar:--d-model') return ;;
         'bbyte train ar:--n-head') return ;;
@@ -97,10 +98,24 @@ _bbyte() {
         'bbyte train ar:--threads') return ;;
         'bbyte train ar:--grad-checkpoint') COMPREPLY=($(compgen -W 'auto none mlp block' -- "$current")); return ;;
         'bbyte train ar:--config') return ;;
+        'bbyte runs list:--root') return ;;
+        'bbyte runs list:--config') return ;;
+        'bbyte runs show:--root') return ;;
+        'bbyte runs show:--config') return ;;
+        'bbyte runs diff:--root') return ;;
+        'bbyte runs diff:--config') return ;;
+        'bbyte runs rm:--root') return ;;
+        'bbyte runs rm:--config') return ;;
+        'bbyte runs report:--root') return ;;
+        'bbyte runs report:--config') return ;;
+        'bbyte plot run:--x') COMPREPLY=($(compgen -W 'steps bytes seconds' -- "$current")); return ;;
+        'bbyte plot run:--out') return ;;
+        'bbyte plot run:--root') return ;;
+        'bbyte plot run:--config') return ;;
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart pack shard-tinystories eval-bpb generate train" ;;
+        'bbyte:'*) words="quickstart pack shard-tinystories eval-bpb generate train runs plot" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
@@ -108,7 +123,17 @@ _bbyte() {
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
         'bbyte train:'-*) words="--help" ;;
         'bbyte train:'*) words="ar" ;;
-        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --optimizer-state --no-optimizer-state --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
+        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
+        'bbyte runs:'-*) words="--help" ;;
+        'bbyte runs:'*) words="list show diff rm report" ;;
+        'bbyte runs list:'-*) words="--root --quiet --json --config --help" ;;
+        'bbyte runs show:'-*) words="--root --quiet --json --config --help" ;;
+        'bbyte runs diff:'-*) words="--root --quiet --json --config --help" ;;
+        'bbyte runs rm:'-*) words="--yes --root --quiet --json --config --help" ;;
+        'bbyte runs report:'-*) words="--root --quiet --json --config --help" ;;
+        'bbyte plot:'-*) words="--help" ;;
+        'bbyte plot:'*) words="run" ;;
+        'bbyte plot run:'-*) words="--x --out --terminal --root --quiet --json --config --help" ;;
     esac
     [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

@@ -9,6 +9,8 @@ $bbytePlaces = @{
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),
         @('train', 'Train a model'),
+        @('runs', 'Look at the runs there are, compare and remove them'),
+        @('plot', 'Draw curves'),
         @('--version', 'Show the versions of bbyte and Python.'),
         @('--help', 'Show this message and exit.')
     )
@@ -94,8 +96,10 @@ $bbytePlaces = @{
         @('--name', 'Name in the run''s folder.'),
         @('--allow-overwrite', 'Start anew in a folder that exists.'),
         @('--resume', 'Go on with a run: its folder, or auto for --out or the newest run.'),
+        @('--extend', 'A finished run to train longer, from where its rate was constant.'),
         @('--optimizer-state', 'Resume with the optimizer''s state.'),
         @('--no-optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--smoke-test', 'Ten steps on made-up bytes: does training work here?'),
         @('--n-layer', 'Transformer blocks'),
         @('--d-model', 'Width of the residual stream'),
         @('--n-head', 'Attention heads'),
@@ -154,6 +158,64 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte runs' = @(
+        @('list', 'List all runs, the latest first'),
+        @('show', 'Show one run'),
+        @('diff', 'Compare two runs'),
+        @('rm', 'Delete runs with all their checkpoints, after asking'),
+        @('report', 'Write the page about a run anew'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte runs list' = @(
+        @('--root', 'Folder of the runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte runs show' = @(
+        @('--root', 'Folder of the runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte runs diff' = @(
+        @('--root', 'Folder of the runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte runs rm' = @(
+        @('--yes', 'Do not ask.'),
+        @('--root', 'Folder of the runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte runs report' = @(
+        @('--root', 'Folder of the runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plot' = @(
+        @('run', 'Compare runs'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plot run' = @(
+        @('--x', 'What to draw the curves over.'),
+        @('--out', 'Picture, .png or .svg (default in a pipe: one in artifacts/plots).'),
+        @('--terminal', 'Draw in text, also where stdout is no terminal.'),
+        @('--root', 'Folder of runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
 }
 $bbyteChoices = @{
     'bbyte quickstart --seconds' = @()
@@ -200,6 +262,7 @@ $bbyteChoices = @{
     'bbyte train ar --out' = @()
     'bbyte train ar --name' = @()
     'bbyte train ar --resume' = @()
+    'bbyte train ar --extend' = @()
     'bbyte train ar --n-layer' = @()
     'bbyte train ar --d-model' = @()
     'bbyte train ar --n-head' = @()
@@ -240,6 +303,20 @@ $bbyteChoices = @{
     'bbyte train ar --threads' = @()
     'bbyte train ar --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
     'bbyte train ar --config' = @()
+    'bbyte runs list --root' = @()
+    'bbyte runs list --config' = @()
+    'bbyte runs show --root' = @()
+    'bbyte runs show --config' = @()
+    'bbyte runs diff --root' = @()
+    'bbyte runs diff --config' = @()
+    'bbyte runs rm --root' = @()
+    'bbyte runs rm --config' = @()
+    'bbyte runs report --root' = @()
+    'bbyte runs report --config' = @()
+    'bbyte plot run --x' = @('steps', 'bytes', 'seconds')
+    'bbyte plot run --out' = @()
+    'bbyte plot run --root' = @()
+    'bbyte plot run --config' = @()
 }
 Register-ArgumentCompleter -Native -CommandName bbyte -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

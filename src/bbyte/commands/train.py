@@ -1,5 +1,6 @@
 """`bbyte train FAMILY`: one command for each family of models there is."""
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,6 +63,9 @@ def train(
         Path | None, typer.Option(help="A finished run to train longer, from where its rate was constant.")
     ] = None,
     optimizer_state: Annotated[bool, typer.Option(help="Resume with the optimizer's state.")] = True,
+    smoke_test: Annotated[
+        bool, typer.Option("--smoke-test", help="Ten steps on made-up bytes: does training work here?")
+    ] = False,
     *,
     family: Family,
     model: dict[str, Any],
@@ -70,11 +74,17 @@ def train(
     runtime: dict[str, Any],
 ) -> None:
     """Train a model of one family."""
+    if smoke_test:
+        from bbyte.training import smoke
+
+        began = time.monotonic()
+        screen.print(f"{smoke.smoke_test(family.name)} ({time.monotonic() - began:.1f} s)")
+        return
     from bbyte.starter import default_corpus
     from bbyte.terminal.interruption import Interruption
     from bbyte.terminal.training import show
-    from bbyte.training.run import is_run
     from bbyte.training.request import Request, resumable
+    from bbyte.training.run import is_run
     from bbyte.training.start import start
 
     place = resumable(resume, out, family.name)

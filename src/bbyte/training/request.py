@@ -128,6 +128,17 @@ def extended(request: Request, run: Path) -> tuple[Request, Path]:
     return dataclasses.replace(request, training=training), steps[0]
 
 
+def check_reach(training: TrainConfig, step: int) -> None:
+    """Raise UsageError where the learning rate of the longer run falls before `step`, where it begins."""
+    constant = Schedule(training).constant_until
+    if constant is not None and constant < step:
+        raise UsageError(
+            f"with {training.steps} steps the learning rate is constant until step {constant}, "
+            f"and the checkpoint is of step {step}",
+            "give more --steps, or a smaller --cooldown",
+        )
+
+
 def _is_good(step: Path, constant: int) -> bool:
     try:
         return meta.read(step).step <= constant and find.verify(step) is not None

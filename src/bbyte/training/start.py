@@ -47,7 +47,7 @@ def start(request: Request) -> Trainer:
 
 
 def _start(request: Request, run: Run | None = None) -> Trainer:
-    loaded = None
+    loaded, micro_batch = None, request.training.get("micro_batch")
     if request.resume is not None:
         loaded = store.load(request.resume)
         request = requests.completed(request, loaded.found.path.parent, loaded.meta)
@@ -62,6 +62,8 @@ def _start(request: Request, run: Run | None = None) -> Trainer:
     corpus = ByteCorpus.open(request.data or "")
     data = divide(corpus, settings.training.val_fraction, settings.training.eval_bytes)
     settings = settle(settings, data, request.seconds)
+    if request.extend is not None and loaded is not None:
+        requests.check_reach(settings.training, loaded.meta.step)
     created = None
     if run is None:
         run = created = Run.create(_new_folder(request, settings), overwrite=request.allow_overwrite)
@@ -69,6 +71,8 @@ def _start(request: Request, run: Run | None = None) -> Trainer:
         trainer = _build(settings, data, run)
         if loaded is not None:
             trainer.warnings += resuming.resume(trainer, loaded, optimizer_state=request.optimizer_state)
+            if micro_batch is not None and micro_batch != "auto":  # else it stays what was found to fit
+                trainer.progress.micro_batch = micro_batch
             if request.extend is not None:
                 run.write(runs.rows(loaded.found.path.parent))
             run.cut(loaded.meta.step)
@@ -85,7 +89,9 @@ def _build(settings: Settings, data: Division, run: Run) -> Trainer:
     objective = settings.build(settings.placement.device)
     config = settings.training
     assert config.batch_size  # noqa: S101
-    micro_batch = config.batch_size if config.micro_batch == "auto" else config.micro_batch
+    micro_batch = (
+        config.batch_size if config.micro_batch == "auto" else min(config.micro_batch, config.batch_size)
+    )
     longest = max(stage.seq_len for stage in Schedule(config).stages)
     forward, said = wrap(objective, settings.runtime, settings.placement, (micro_batch, longest + 1))
     return Trainer(
