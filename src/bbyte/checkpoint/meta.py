@@ -95,6 +95,8 @@ def _is_corpus(value: Any) -> bool:
         and _is_text(value.get("fingerprint"))
         and _is_count(value.get("size"))
         and _is_count(value.get("train_size", 0))
+        and type(value.get("val_fraction", 0)) in (int, float)
+        and 0 <= value.get("val_fraction", 0) <= 1
     )
 
 

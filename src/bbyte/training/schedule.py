@@ -135,9 +135,8 @@ class Schedule:
         `data_step` reads the windows of another step instead, with this one's length.
         """
         stage = self.stage(step)
-        before = self.stages[: self.stages.index(stage)]
-        groups = sum(
-            order.groups_in((past.end - past.begin) * self.samples_a_step, past.seq_len) for past in before
-        )
+        groups = 0
+        for past in self.stages[: self.stages.index(stage)]:
+            groups += order.groups_in((past.end - past.begin) * self.samples_a_step, past.seq_len, groups)
         first = ((step if data_step is None else data_step) - stage.begin) * self.samples_a_step
         return order.offsets(groups, np.arange(first + rows.start, first + rows.stop), stage.seq_len)
