@@ -5,6 +5,8 @@ class BbyteError(Exception):
     """Something the user asked for cannot be done; `message` says what, `hint` what to try instead."""
 
     exit_code = 1
+    label = "error"
+    """What stands before the message on a screen."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -34,3 +36,4 @@ class InterruptedRunError(BbyteError):
     """A signal ended a run after its checkpoint was saved; `--resume` goes on from there."""
 
     exit_code = 75
+    label = "stopped"

@@ -95,7 +95,7 @@ def _of_parser(error: Exception) -> UsageError:
 
 
 def _tell(error: BbyteError) -> None:
-    lines = [f"error: {line}" for line in error.message.splitlines()]
+    lines = [f"{error.label}: {line}" for line in error.message.splitlines()]
     lines += [f"hint: {line}" for line in error.hint.splitlines()]
     sys.stderr.write(sanitize("\n".join(lines)) + "\n")
 

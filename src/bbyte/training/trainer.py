@@ -188,7 +188,7 @@ class Trainer:
 
     def _interruption(self, signal: str) -> InterruptedRunError:
         resume = f"bbyte train {self.family.name} --resume {self.folder}"
-        return InterruptedRunError(f"{signal} at step {self.progress.step:,}: saved", f"{resume} goes on")
+        return InterruptedRunError(f"{signal} at step {self.progress.step:,}, saved", f"{resume} goes on")
 
     def _save_is_due(self) -> bool:
         last_constant = self.config.save_every and self.progress.step == self.schedule.constant_until
