@@ -32,8 +32,9 @@ def outcome(capsys, raised: BaseException, *words: str):
     [(BbyteError, 1), (UsageError, 2), (DataError, 3), (OutOfMemoryError, 4), (InterruptedRunError, 75)],
 )
 def test_our_errors(capsys, kind, code):
-    assert outcome(capsys, kind("it is so", "do that")) == (code, "", "error: it is so\nhint: do that\n")
-    assert outcome(capsys, kind("it is so")) == (code, "", "error: it is so\n")
+    label = "stopped" if kind is InterruptedRunError else "error"
+    assert outcome(capsys, kind("it is so", "do that")) == (code, "", f"{label}: it is so\nhint: do that\n")
+    assert outcome(capsys, kind("it is so")) == (code, "", f"{label}: it is so\n")
 
 
 def test_many_problems_are_many_lines(capsys):
