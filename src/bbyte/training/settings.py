@@ -13,6 +13,7 @@ from bbyte.errors import UsageError
 from bbyte.models.contract import Family
 from bbyte.models.families import family
 from bbyte.quantization.bitlinear import is_ternary
+from bbyte.training.adamw import adamw8bit_class
 from bbyte.training.config import TrainConfig
 from bbyte.training.request import Request
 
@@ -67,6 +68,8 @@ def check(request: Request) -> Settings:
         lambda: from_dict(kind.objective_config, request.objective, where="settings")
     )
     training = problems.attempt(lambda: from_dict(TrainConfig, request.training, where="settings"))
+    if training is not None and training.optimizer == "adamw8bit":
+        problems.attempt(adamw8bit_class)
     if request.data is not None:
         problems.attempt(lambda: ByteCorpus.open(request.data or ""))
     if problems.none and runtime and placement and training:

@@ -46,10 +46,11 @@ def smoke_test(name: str, on_event: Callable[[Event], None] = lambda event: None
         scored = [event for event in whole if isinstance(event, Evaluated)]
         _check(all(math.isfinite(event.bpb) for event in scored), "a validation gave no number")
         other = dataclasses.replace(asked, out=folder / "stopped")
-        for event in (happening := start(other).run()):
+        stopped = start(other)
+        for event in stopped.run():
             if isinstance(event, Saved):
                 break
-        happening.close()
+        stopped.log.close()
         _watched(start(Request(family=name, resume=folder / "stopped")).run(), on_event)
         ours, theirs = (store.load(folder / run).model.state_dict() for run in ("whole", "stopped"))
         same = all(torch.equal(value, theirs[key]) for key, value in ours.items())
