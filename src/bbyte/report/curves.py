@@ -59,4 +59,5 @@ def _rules(run: Record) -> list[Rule]:
     for back in log.returns:
         words = f"back from step {back.left:,} to {back.step:,}: {sanitize(back.reason)}"
         rules.append(Rule(back.step, "back", words))
-    return rules[:_RULES]
+    last = log.steps[-1].step if log.steps else 0
+    return [rule for rule in rules if rule.x <= last][:_RULES]

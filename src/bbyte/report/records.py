@@ -19,8 +19,8 @@ SAMPLING = Sampling(temperature=0.8)
 MOST_SAMPLES = 20
 """Samples of one run: at the first checkpoint in each twentieth of its steps."""
 MOST_BYTES, LEAST_BYTES = 200, 16
-BYTES_TIMES_PARAMETERS = 10**10
-"""Beyond 50 M parameters samples become shorter, so that each costs about the same."""
+BYTES_TIMES_PARAMETERS = 5 * 10**9
+"""Beyond 25 M parameters samples become shorter, so that each costs about the same."""
 PROMPT = 48
 MOST_COMPRESSED = 4 << 20
 """More validation bytes than this are not compressed at the end of a run: it would take too long."""

@@ -13,9 +13,8 @@ from bbyte.training.record import Record, is_training, read
 SAMPLES, ANCHORS, REPORT = "samples.jsonl", "anchors.json", "report.html"
 TENSORBOARD, WANDB, TRACKIO = "tensorboard", "wandb", "trackio"
 _FILES = (runs.CONFIG, runs.ENVIRONMENT, runs.METRICS, runs.LOCK, runs.HOLDER, SAMPLES, ANCHORS, REPORT)
-_OWN = re.compile(
-    "|".join([r"step-\d+", r"\.tmp-.*", *map(re.escape, (*_FILES, TENSORBOARD, WANDB, TRACKIO))])
-)
+_NAMES = "|".join(map(re.escape, (*_FILES, TENSORBOARD, WANDB, TRACKIO)))
+_OWN = re.compile(rf"step-\d+({re.escape(find.ASIDE)})?|\.tmp-.*|{_NAMES}")
 """The names of all that is written into the folder of a run."""
 _SHOWN = 5
 
@@ -53,7 +52,7 @@ def named(word: str, root: Path = find.ROOT) -> Path:
         return root / meant[0]
     if meant:
         raise UsageError(f"{word!r} may mean {len(meant)} runs: {_first(meant)}", "give more of the name")
-    if Path(word).exists():
+    if word and Path(word).exists():
         raise UsageError(f"{word} is not the folder of a run", f"bbyte runs lists those under {root}")
     hint = suggest(word, names) or "bbyte runs lists them"
     raise UsageError(f"there is no run called {word!r} under {root}", hint)

@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any, NamedTuple
 
+MOST = 1e12
+"""What is larger is no figure of a run, and is read as one that was not finite."""
 _LONGEST_REASON = 500
 
 
@@ -86,7 +88,7 @@ def _number(value: Any) -> float:
     if type(value) not in (int, float):
         raise ValueError(value)
     number = float(value)
-    return number if math.isfinite(number) else math.nan
+    return number if abs(number) <= MOST else math.nan
 
 
 def _text(value: Any) -> str:
