@@ -1,5 +1,6 @@
 """How far a run has come: what a checkpoint remembers besides weights and optimizer."""
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -68,3 +69,19 @@ class Progress:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"checkpoint.json: progress lacks or misstates {error}", DAMAGED) from error
+
+
+class Clock:
+    """Work done since it was restarted, and its time."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew: after a line of the log, an evaluation, a save."""
+        self.began, self.bytes, self.steps, self.seconds = time.perf_counter(), 0, 0, 0.0
+
+    def tick(self, count: int) -> None:
+        """A step of `count` bytes is done."""
+        self.bytes, self.steps = self.bytes + count, self.steps + 1
+        self.seconds = time.perf_counter() - self.began

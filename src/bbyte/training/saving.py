@@ -4,7 +4,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,9 +11,7 @@ from bbyte.checkpoint import find, meta, store
 from bbyte.errors import BbyteError, DataError
 from bbyte.training import reporting
 from bbyte.training.events import Event, Saved, Warned
-
-if TYPE_CHECKING:
-    from bbyte.training.trainer import Trainer
+from bbyte.training.state import State
 
 MOST_FAILURES = 3
 PAUSE = 20.0
@@ -24,8 +21,8 @@ PAUSE = 20.0
 class Saver:
     """Saves the checkpoints of one run and counts the failures in a row."""
 
-    def __init__(self, trainer: "Trainer") -> None:
-        self._trainer = trainer
+    def __init__(self, run: State) -> None:
+        self._run = run
         self._failures = 0
 
     def save(self, *, insist: bool = False) -> Iterator[Event]:
@@ -34,16 +31,16 @@ class Saver:
         At the last step, or where `insist` says that there is no next one, it is tried again after a pause.
         Raises BbyteError for the third failure, or for weights that are not finite, which are never saved.
         """
-        trainer = self._trainer
-        insist = insist or trainer.progress.step == trainer.schedule.steps
+        run = self._run
+        insist = insist or run.progress.step == run.schedule.steps
         while True:
             try:
-                path = write(trainer)
+                path = write(run)
                 break
             except (OSError, MemoryError) as error:
                 self._failures += 1
                 reason = getattr(error, "strerror", None) or str(error) or "out of memory"
-                at = f"step {trainer.progress.step:,}: not saved in {trainer.folder}: {reason}"
+                at = f"step {run.progress.step:,}: not saved in {run.folder}: {reason}"
                 if self._failures >= MOST_FAILURES:
                     raise BbyteError(
                         f"{at}, {MOST_FAILURES} times in a row",
@@ -55,42 +52,42 @@ class Saver:
                 return
             time.sleep(PAUSE)
         self._failures = 0
-        trainer.clock.restart()
-        yield Saved(trainer.progress.step, str(path))
+        run.clock.restart()
+        yield Saved(run.progress.step, str(path))
 
 
-def write(trainer: "Trainer") -> Path:
+def write(run: State) -> Path:
     """Write a checkpoint into the folder of the run, drop what it no longer needs, and return where it is.
 
     Raises BbyteError rather than save weights that are not finite.
     """
-    trainer.progress.guard.returns = 0
-    described = reporting.described(trainer)
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in trainer.model.parameters()):
+    run.progress.guard.returns = 0
+    described = reporting.described(run)
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in run.model.parameters()):
         raise BbyteError(
             f"the weights are not finite at step {described.step}: the run diverged, nothing was saved",
             "resume from the last checkpoint with a lower --lr or --matrix-lr",
         )
-    path = store.save(trainer.folder, described, trainer.update.weights(), trainer.update.state())
-    for step in _superseded(trainer, path):
+    path = store.save(run.folder, described, run.update.weights(), run.update.state())
+    for step in _superseded(run, path):
         shutil.rmtree(step)
     return path
 
 
-def _superseded(trainer: "Trainer", newest: Path) -> list[Path]:
+def _superseded(run: State, newest: Path) -> list[Path]:
     """The checkpoints that are neither among the newest `keep` nor needed for something else.
 
     Kept besides: the last of the constant learning rate, from which a longer run can go on, and with
     `keep_best` the one with the best validation.
     """
-    found = find.steps(trainer.folder)
+    found = find.steps(run.folder)
     # Beyond this step they are damaged, or of a course that the run has left by resuming before them.
     beyond, older = found[: found.index(newest)], found[found.index(newest) :]
-    keep = trainer.config.keep
+    keep = run.config.keep
     if not keep:
         return beyond
-    needed = {store.step_folder(trainer.folder, trainer.schedule.constant_until or 0)}
-    if trainer.config.keep_best:
+    needed = {store.step_folder(run.folder, run.schedule.constant_until or 0)}
+    if run.config.keep_best:
         needed |= best(older)
     return beyond + [step for step in older[keep:] if step not in needed]
 

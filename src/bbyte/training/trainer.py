@@ -5,68 +5,32 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import torch
-from torch import nn
 
 from bbyte import device
-from bbyte.config import Config
-from bbyte.data.sampling import WindowOrder
-from bbyte.device import Later, Placement
+from bbyte.device import Later
 from bbyte.errors import InterruptedRunError, OutOfMemoryError
-from bbyte.models.contract import Family
 from bbyte.quantization.bitlinear import set_quantized
-from bbyte.training import optimizer, reporting, resuming
-from bbyte.training.config import TrainConfig
-from bbyte.training.ema import Ema
+from bbyte.training import reporting, resuming
 from bbyte.training.events import Event, Warned
-from bbyte.training.feed import Feed
-from bbyte.training.gradients import LossScale
 from bbyte.training.guard import GoBack, Skipped
-from bbyte.training.progress import Progress
-from bbyte.training.reporting import Clock
-from bbyte.training.run import Run
 from bbyte.training.saving import Saver
-from bbyte.training.schedule import Schedule
-from bbyte.training.update import Outcome, Update
-from bbyte.training.validation import Division
+from bbyte.training.state import State
+from bbyte.training.update import Outcome
 from bbyte.training.validator import Validator
 
 
-class Trainer:
-    """Trains `objective` on what `data` leaves to learn from. `list(trainer.run())` is a whole run.
+class Trainer(State):
+    """Trains a model. `list(trainer.run())` is a whole run.
 
-    `config` is complete: what it left open was settled before (see `bbyte.training.start`). `forward` is the
-    objective as it is called, perhaps compiled. `interrupted` is asked after every step: where it gives the
-    name of a signal, the run saves and ends.
+    `interrupted` is asked after every step: where it gives the name of a signal, the run saves and ends.
     """
 
-    def __init__(
-        self, family: Family, objective: nn.Module, forward: Any, config: TrainConfig, placement: Placement,
-        data: Division, run: Run, micro_batch: int, choices: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
-        self.family, self.objective, self.config, self.placement = family, objective, config, placement
-        self.model: nn.Module = objective.get_submodule("model")
-        self.data, self.log, self.folder = data, run, run.folder
-        self.choices, self.warnings = choices, list[str]()
-        self.schedule = Schedule(config)
-        self.order = WindowOrder(data.train.size, self.schedule.longest, config.seed, config.stride)
-        self.update = Update(
-            forward, self.model, optimizer.build(self.model, config), self.schedule,
-            Feed(data.train, self.schedule, self.order, placement), placement, config.clip,
-            ema=Ema(self.model, config.ema) if config.ema else None,
-            scale=LossScale(placement.precision, placement.device),
-        )  # fmt: skip
-        self.validator = Validator(objective, data.validation, placement, self.update.ema)
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.validator = Validator(self.objective, self.data.validation, self.placement, self.update.ema)
         self.saver = Saver(self)
-        self.progress = Progress(micro_batch=micro_batch)
         self.interrupted: Callable[[], str | None] = lambda: None
-        self.clock = Clock()
         self._unjudged: tuple[int, Later] | None = None
-
-    @property
-    def architecture(self) -> Config:
-        """The config of the model in training."""
-        config: Config = self.model.config  # type: ignore[assignment]
-        return config
 
     def run(self) -> Iterator[Event]:
         """Train from the next step to the last, saying what happens as it happens.
