@@ -29,6 +29,13 @@ def test_a_falling_line_falls_from_left_to_right_and_stays_inside():
     assert min(xs) >= 50 and max(xs) <= 760 and min(ys) >= 0 and max(ys) <= 260
 
 
+def test_a_line_that_comes_from_above_enters_at_the_top_and_has_no_ceiling():
+    steep = Line([(float(n), 40.0 - 10 * n if n < 4 else 2.0) for n in range(200)], "train")
+    _, root = drawn(steep, size=(760, 260))
+    xs, ys = path(root, "train")
+    assert ys[0] == 10 and ys[1] > 10 and xs[0] > 52
+
+
 def test_numbers_stand_beside_the_axes():
     text, _ = drawn(LINE)
     for number in (">2.5</text>", ">100</text>", ">0</text>"):

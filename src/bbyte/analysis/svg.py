@@ -73,7 +73,9 @@ def chart(
             path = f'<path class="{rule.style}" d="M{across(rule.x):.1f} {_TOP}V{height - _BOTTOM}">'
             parts.append(f"{path}<title>{escape(rule.words)}</title></path>")
     for line in drawn:
-        places = [(across(x), up(min(max(y, low), high))) for x, y in line.points]
+        seen = [(x, y) for x, y in line.points if low <= y <= high]
+        inside = seen if line.dots else _from_below(line.points, high)
+        places = [(across(x), up(min(max(y, low), high))) for x, y in inside]
         if line.dots:
             parts.append(
                 f'<path class="{line.style}" d="{"".join(f"M{x:.1f} {y:.1f}h0" for x, y in places)}"/>'
@@ -96,6 +98,15 @@ def _powers(low: float, high: float) -> list[float]:
 def _usable(points: Points, logarithmic: bool) -> list[tuple[float, float]]:
     sound = [(x, y) for x, y in points if 0 <= x <= MOST and math.isfinite(y) and abs(y) <= MOST]
     return [(x, math.log10(y)) for x, y in sound if y > 1e-12] if logarithmic else sound
+
+
+def _from_below(points: Points, high: float) -> Points:
+    """The points from where the line first comes below `high`."""
+    first = next((place for place, (_, y) in enumerate(points) if y <= high), 0)
+    if first == 0:
+        return points
+    (x, y), (next_x, next_y) = points[first - 1], points[first]
+    return [(x + (next_x - x) * (y - high) / (y - next_y), high), *points[first:]]
 
 
 def _scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:

@@ -27,7 +27,7 @@ def bits_per_byte(run: Record) -> str:
     keys += [(style, words[style]) for style in dict.fromkeys(rule.style for rule in rules)]
     drawn = chart([line for line, _ in parts], label="bits per byte over steps", rules=rules)
     legend = "".join(f'<span class="{style}">{name}</span>' for style, name in keys)
-    return f'{drawn}<p class="legend">{legend}</p>'
+    return f'<div class="wide">{drawn}</div><p class="legend">{legend}</p>'
 
 
 def course(run: Record) -> str:

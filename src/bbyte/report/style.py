@@ -42,8 +42,10 @@ border-radius:50%;background:var(--val)}
 .legend .ternary::before{border-top:2px dotted var(--dim)}
 .legend .skip::before{border-color:var(--skip)}
 .legend .back::before{border-top:3px dashed var(--skip)}
-.three{display:grid;grid-template-columns:repeat(auto-fit,minmax(250px,1fr));gap:20px}
-figure{margin:0}
+.wide{overflow-x:auto}
+.wide svg{min-width:600px}
+.three{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:20px}
+figure{margin:0;max-width:340px}
 figcaption{font-size:13px;color:var(--dim);margin-bottom:4px}
 table{border-collapse:collapse;font-size:13px}
 caption{text-align:left;font-weight:600;color:var(--dim);padding-bottom:4px}
