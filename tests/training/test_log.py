@@ -3,11 +3,14 @@
 import json
 import math
 import random
+import re
+from pathlib import Path
 
 import pytest
 from written_run import bpb, row, rows, validation, write
 
 from bbyte.training import log
+from bbyte.training.events import Stepped
 from bbyte.training.rows import Evaluation, Return, Skip, Step, parse
 
 
@@ -25,6 +28,23 @@ def test_every_row_comes_back(tmp_path):
     assert (found.last, found.bytes_seen, found.problems) == (found.best, 200_000, [])
     assert found.seconds == pytest.approx(400)
     assert found.train_bpb == pytest.approx(sum(map(bpb, (160, 170, 180, 190, 200))) / 5)
+
+
+def test_the_rows_of_these_tests_and_of_the_documentation_are_those_of_a_run():
+    names = set(Stepped.__dataclass_fields__)
+    assert row(1, 1).keys() == names
+    documentation = (Path(__file__).parents[2] / "docs" / "records.md").read_text("utf-8")
+    table = documentation.partition("## The rows")[2].partition("## Looking")[0]
+    keys = {word for word in re.findall(r"`(\w+)`", table)} - {"null"}
+    assert keys == names | {
+        "val_bpb",
+        "context",
+        "is_bound",
+        "skipped",
+        "samples",
+        "went_back_from",
+        "reason",
+    }
 
 
 def test_no_log_is_an_empty_one(tmp_path):
