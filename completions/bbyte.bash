@@ -58,6 +58,8 @@ _bbyte() {
         'bbyte train ar:--name') return ;;
         'bbyte train ar:--resume') return ;;
         'bbyte train ar:--extend') return ;;
+        'bbyte train ar:--track') COMPREPLY=($(compgen -W 'tensorboard wandb trackio' -- "$current")); return ;;
+        'bbyte train ar:--sample-bytes') return ;;
         'bbyte train ar:--n-layer') return ;;
         'bbyte train ar:--d-model') return ;;
         'bbyte train ar:--n-head') return ;;
@@ -123,7 +125,7 @@ _bbyte() {
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
         'bbyte train:'-*) words="--help" ;;
         'bbyte train:'*) words="ar" ;;
-        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
+        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
         'bbyte runs:'-*) words="--help" ;;
         'bbyte runs:'*) words="list show diff rm report" ;;
         'bbyte runs list:'-*) words="--root --quiet --json --config --help" ;;

@@ -94,6 +94,8 @@ complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l resume -x -d 'Go on with a
 complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l extend -r -F -d 'A finished run to train longer, from where its rate was constant.'
 complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l optimizer-state -d 'Resume with the optimizer\'s state.'
 complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l no-optimizer-state -d 'Resume with the optimizer\'s state.'
+complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l track -x -a 'tensorboard wandb trackio' -d 'Send the figures to a tracker too, by its own library.'
+complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l sample-bytes -x -d 'Bytes written at a checkpoint, for report.html (default: by size).'
 complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l smoke-test -d 'Ten steps on made-up bytes: does training work here?'
 complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l n-layer -x -d 'Transformer blocks'
 complete -c bbyte -n "__bbyte_at 'bbyte train ar'" -l d-model -x -d 'Width of the residual stream'

@@ -99,6 +99,8 @@ $bbytePlaces = @{
         @('--extend', 'A finished run to train longer, from where its rate was constant.'),
         @('--optimizer-state', 'Resume with the optimizer''s state.'),
         @('--no-optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--track', 'Send the figures to a tracker too, by its own library.'),
+        @('--sample-bytes', 'Bytes written at a checkpoint, for report.html (default: by size).'),
         @('--smoke-test', 'Ten steps on made-up bytes: does training work here?'),
         @('--n-layer', 'Transformer blocks'),
         @('--d-model', 'Width of the residual stream'),
@@ -263,6 +265,8 @@ $bbyteChoices = @{
     'bbyte train ar --name' = @()
     'bbyte train ar --resume' = @()
     'bbyte train ar --extend' = @()
+    'bbyte train ar --track' = @('tensorboard', 'wandb', 'trackio')
+    'bbyte train ar --sample-bytes' = @()
     'bbyte train ar --n-layer' = @()
     'bbyte train ar --d-model' = @()
     'bbyte train ar --n-head' = @()

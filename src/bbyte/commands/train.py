@@ -3,7 +3,7 @@
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -63,6 +63,14 @@ def train(
         Path | None, typer.Option(help="A finished run to train longer, from where its rate was constant.")
     ] = None,
     optimizer_state: Annotated[bool, typer.Option(help="Resume with the optimizer's state.")] = True,
+    track: Annotated[
+        Literal["tensorboard", "wandb", "trackio"] | None,
+        typer.Option(help="Send the figures to a tracker too, by its own library."),
+    ] = None,
+    sample_bytes: Annotated[
+        int | None,
+        typer.Option(min=0, help="Bytes written at a checkpoint, for report.html (default: by size)."),
+    ] = None,
     smoke_test: Annotated[
         bool, typer.Option("--smoke-test", help="Ten steps on made-up bytes: does training work here?")
     ] = False,
@@ -80,13 +88,19 @@ def train(
         began = time.monotonic()
         screen.print(f"{smoke.smoke_test(family.name)} ({time.monotonic() - began:.1f} s)")
         return
+    from bbyte import tracking
+    from bbyte.config import to_dict
+    from bbyte.report.records import with_records
     from bbyte.starter import default_corpus
     from bbyte.terminal.interruption import Interruption
     from bbyte.terminal.training import show
+    from bbyte.training.archive import REPORT
     from bbyte.training.request import Request, resumable
     from bbyte.training.run import is_run
     from bbyte.training.start import start
 
+    if track is not None:
+        tracking.check_installed(track)
     place = resumable(resume, out, family.name)
     if resume is not None and place is None:
         screen.say("nothing to resume yet: starting a new run")
@@ -115,4 +129,8 @@ def train(
     trainer = start(request)
     with Interruption(screen) as interruption:
         trainer.interrupted = interruption.signal
-        show(trainer.run(), screen, log_every=trainer.config.log_every)
+        recorded = with_records(trainer, trainer.run(), sample_bytes)
+        settings = to_dict(trainer.architecture) | to_dict(trainer.config)
+        events = tracking.tracked(recorded, track, trainer.folder, settings) if track else recorded
+        show(events, screen, log_every=trainer.config.log_every)
+        screen.say(f"report {trainer.folder / REPORT}")
