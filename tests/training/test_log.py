@@ -35,7 +35,7 @@ def test_the_rows_of_these_tests_and_of_the_documentation_are_those_of_a_run():
     assert row(1, 1).keys() == names
     documentation = (Path(__file__).parents[2] / "docs" / "records.md").read_text("utf-8")
     table = documentation.partition("## The rows")[2].partition("## Looking")[0]
-    keys = {word for word in re.findall(r"`(\w+)`", table)} - {"null"}
+    keys = set(re.findall(r"`(\w+)`", table)) - {"null"}
     assert keys == names | {
         "val_bpb",
         "context",
