@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -24,6 +26,14 @@ def replace_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder, if it is there, so that a crash leaves no part of it that looks like the whole."""
+    doomed = folder.with_name(f".tmp-{folder.name}")
+    with suppress(FileNotFoundError):
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
 
 
 def flush_folder(folder: Path) -> None:

@@ -53,7 +53,8 @@ class Command:
 
     def __init__(self, warm, shown, words, folder):
         request = {"words": words, "folder": str(folder), "shown": str(shown)}
-        self.shown, self._warm, self._code = shown, warm, None
+        self.shown, self._warm, self._code = Path(shown), warm, None
+        self.shown.touch()
         self.process = warm.ask(request)
 
     def poll(self):
@@ -87,7 +88,7 @@ class Command:
         return True
 
     def said(self):
-        return Path(self.shown).read_text(encoding="utf-8")
+        return self.shown.read_text(encoding="utf-8")
 
     def _ended(self, *, patience):
         if self._code is None:

@@ -3,7 +3,6 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,14 +88,6 @@ def load_optimizer(
     return tensors.load(folder / OPTIMIZER, expected, device)
 
 
-def discard(checkpoint: Path) -> None:
-    """Remove a checkpoint, if it is there, so that no crash leaves a part of it that looks like one."""
-    doomed = checkpoint.with_name(f"{TEMPORARY}{checkpoint.name}")
-    with suppress(FileNotFoundError):
-        checkpoint.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
-
-
 def tidy(run: Path) -> None:
     """Remove what interrupted saves left in the folder of a run; put back what they had only set aside."""
     for leftover in run.glob(f"{TEMPORARY}*"):
@@ -105,7 +96,7 @@ def tidy(run: Path) -> None:
         target = aside.with_suffix("")
         if (target / metadata.FILE).exists():
             durable.flush_folder(run)
-            discard(aside)
+            durable.discard(aside)
         else:
-            discard(target)
+            durable.discard(target)
             aside.rename(target)
