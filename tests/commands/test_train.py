@@ -77,7 +77,8 @@ def test_the_flags_of_the_old_scripts_mean_what_they_meant(place, capfd):
     assert (config["n_layer"], config["d_model"], config["n_head"], config["n_kv_head"]) == (1, 32, 4, 2)
     assert config["d_ff"] == 48 and config["act_quant"] is False and config["ternary"] is True
     assert 5000 < loaded.meta.corpus["train_size"] < 7000 and loaded.meta.bytes_seen == 3 * 2 * 2 * 12
-    assert [path.name for path in find.steps(place / "run")] == ["step-0000003", "step-0000002", "step-0000001"]
+    kept = [int(path.name[5:]) for path in find.steps(place / "run")]
+    assert kept == [3, 2, 1]
     assert metrics(place / "run")[-2]["learning_rate"] <= 0.002
 
 

@@ -12,7 +12,7 @@ from real_terminal import seen_on_terminal
 from rich.console import Console
 
 from bbyte.terminal.curve import curve
-from bbyte.terminal.history import History, smoothed
+from bbyte.terminal.history import History
 from bbyte.terminal.picture import render, svg
 from bbyte.terminal.screen import Screen
 from bbyte.terminal.training import show
@@ -112,12 +112,6 @@ def test_memory_does_not_grow_with_the_run():
 
 def test_a_nan_does_not_wipe_out_the_average():
     assert history_until(100, bad_step=50).train_bpb == pytest.approx(3.8, abs=0.6)
-
-
-def test_smoothing_does_not_lag():
-    line = [(step, 10.0 - step / 100) for step in range(1000)]
-    assert smoothed(line)[500] == pytest.approx(line[500])
-    assert smoothed([(0, 1.0)]) == [(0, 1.0)]
 
 
 def test_the_curve_falls_from_left_to_right():

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bbyte.errors import BbyteError
+from bbyte.sanitize import sanitize
 from bbyte.terminal.flags import new_group, register
-from bbyte.terminal.sanitize import sanitize
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:

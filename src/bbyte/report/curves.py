@@ -4,8 +4,8 @@ from functools import partial
 
 from bbyte.analysis.series import Points, smoothed, thinned
 from bbyte.analysis.svg import Line, Rule, chart
-from bbyte.terminal.sanitize import sanitize
-from bbyte.terminal.training_words import scaled
+from bbyte.figures import scaled
+from bbyte.sanitize import sanitize
 from bbyte.training.record import Record
 
 _POINTS = 700

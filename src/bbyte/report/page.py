@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bbyte import durable
+from bbyte.figures import bound, duration, scaled
 from bbyte.report import curves, rivals, samples
 from bbyte.report.style import STYLE
-from bbyte.terminal.sanitize import sanitize, sanitize_bytes
-from bbyte.terminal.training_words import bound, duration, scaled
+from bbyte.sanitize import sanitize, sanitize_bytes
 from bbyte.training import record
 from bbyte.training.archive import REPORT
 from bbyte.training.record import Record

@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from bbyte.errors import BbyteError, OutOfMemoryError, UsageError
-from bbyte.terminal.sanitize import sanitize
+from bbyte.sanitize import sanitize
 
 # What the parser raises has no public name that all Typer versions share; this is the class it derives from.
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__bases__[0]

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from bbyte.analysis.picture import Curve
 from bbyte.analysis.series import Points, limits, smoothed
-from bbyte.terminal.curve import _BLANK, _LABEL, Cells, _joined, _labels, _steps
-from bbyte.terminal.sanitize import sanitize
+from bbyte.sanitize import sanitize
+from bbyte.terminal.curve import BLANK, LABEL, Cells, joined, labels_below, labels_beside
 
 LOOKS = (
     ("cyan", "◆"), ("magenta", "●"), ("yellow", "▲"), ("green", "■"), ("blue", "◇"), ("red", "○"),
@@ -28,18 +28,18 @@ def comparison(width: int, height: int, curves: Sequence[Curve]) -> list[Text]:
     if right <= 0 or width < 40:
         return [Text("nothing was logged" if right <= 0 else "the terminal is too narrow for a chart")]
     low, high = limits(shown)
-    rows: Cells = [[(" ", "")] * (width - _LABEL - 1) for _ in range(height)]
+    rows: Cells = [[(" ", "")] * (width - LABEL - 1) for _ in range(height)]
     for place, line in enumerate(lines):
         _draw(rows, (right, low, high), line, _look(place)[0])
     for place, curve in enumerate(curves):
         _mark(rows, (right, low, high), curve.validation, *_look(place))
-    labels = _labels(low, high, height)
+    labels = labels_beside(low, high, height)
     chart = [
-        Text.assemble((labels.get(n, "").rjust(_LABEL), "dim"), ("┤" if n in labels else "│", "dim"), row)
-        for n, row in enumerate(map(_joined, rows))
+        Text.assemble((labels.get(n, "").rjust(LABEL), "dim"), ("┤" if n in labels else "│", "dim"), row)
+        for n, row in enumerate(map(joined, rows))
     ]
     legend = [_legend(curve, *_look(place)) for place, curve in enumerate(curves)]
-    return [*legend, *chart, _steps(len(rows[0]), 0, right)]
+    return [*legend, *chart, labels_below(len(rows[0]), 0, right)]
 
 
 def _look(place: int) -> tuple[str, str]:
@@ -53,7 +53,7 @@ def _draw(rows: Cells, limits: tuple[float, float, float], line: Points, style: 
         canvas.line(x, y, next_x, next_y)
     for row, drawn in zip(rows, canvas.plot().split("\n"), strict=True):
         for column, dots in enumerate(drawn):
-            if dots != _BLANK:
+            if dots != BLANK:
                 row[column] = (dots, style)
 
 

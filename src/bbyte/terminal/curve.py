@@ -1,16 +1,15 @@
 """A curve in braille: the smoothed line over the single batches, with the validation points marked."""
 
 import math
-from collections.abc import Sequence
 from itertools import pairwise
 
 import plotille  # type: ignore[import-untyped]
 from rich.text import Text
 
-Points = Sequence[tuple[float, float]]
+from bbyte.analysis.series import Points, nice
 
-_BLANK = "\u2800"
-_LABEL = 6
+BLANK = "\u2800"
+LABEL = 6
 SMOOTH, RAW, MARK, BEST, SWITCH = "bold cyan", "cyan dim", "bold magenta", "bold green", "dim"
 
 
@@ -21,7 +20,7 @@ def curve(
 
     `marks` are validation points, the lowest of them in its own colour; a dotted line stands at `switch`.
     """
-    columns = width - _LABEL - 1
+    columns = width - LABEL - 1
     if len(smooth) < 2 or columns < 10 or height < 3:
         return [Text("") for _ in range(height + 1)]
     left, right = smooth[0][0], max(smooth[-1][0], smooth[0][0] + 1)
@@ -30,14 +29,14 @@ def curve(
     if switch is not None and left < switch < right:
         _dotted(rows, round((switch - left) / (right - left) * (columns - 1)))
     _mark(rows, (left, right, low, high), marks)
-    labels = _labels(low, high, height)
+    labels = labels_beside(low, high, height)
     lines = [
         Text.assemble(
-            (labels.get(place, "").rjust(_LABEL), "dim"), ("┤" if place in labels else "│", "dim"), row
+            (labels.get(place, "").rjust(LABEL), "dim"), ("┤" if place in labels else "│", "dim"), row
         )
-        for place, row in enumerate(map(_joined, rows))
+        for place, row in enumerate(map(joined, rows))
     ]
-    return [*lines, _steps(columns, left, right)]
+    return [*lines, labels_below(columns, left, right)]
 
 
 def _limits(smooth: Points, marks: Points) -> tuple[float, float]:
@@ -75,9 +74,9 @@ def _layers(
 
 
 def _merged(under: str, over: str) -> tuple[str, str]:
-    if over != _BLANK:
+    if over != BLANK:
         return over, SMOOTH
-    return (under, RAW) if under != _BLANK else (" ", "")
+    return (under, RAW) if under != BLANK else (" ", "")
 
 
 def _dotted(rows: Cells, column: int) -> None:
@@ -97,15 +96,17 @@ def _mark(rows: Cells, limits: tuple[float, float, float, float], marks: Points)
         rows[row][column] = ("◆", BEST if value == best else MARK)
 
 
-def _joined(row: list[tuple[str, str]]) -> Text:
+def joined(row: list[tuple[str, str]]) -> Text:
+    """A row of cells as text."""
     text = Text()
     for character, style in row:
         text.append(character, style)
     return text
 
 
-def _labels(low: float, high: float, height: int) -> dict[int, str]:
-    step = _nice((high - low) / max(height / 2.5, 2))
+def labels_beside(low: float, high: float, height: int) -> dict[int, str]:
+    """Round numbers for the axis of values, by row."""
+    step = nice((high - low) / max(height / 2.5, 2))
     digits = max(0, 1 - math.floor(math.log10(step))) if step < 1 else 1
     labels = {}
     value = math.ceil(low / step) * step
@@ -115,22 +116,18 @@ def _labels(low: float, high: float, height: int) -> dict[int, str]:
     return labels
 
 
-def _steps(columns: int, left: float, right: float) -> Text:
-    step = _nice((right - left) / max(columns / 16, 2))
-    width = columns + _LABEL + 1
+def labels_below(columns: int, left: float, right: float) -> Text:
+    """The line of round numbers below the chart."""
+    step = nice((right - left) / max(columns / 16, 2))
+    width = columns + LABEL + 1
     line = Text()
     value = math.ceil(left / step) * step
     while value <= right:
         label = f"{value:,.0f}"
-        middle = _LABEL + 1 + round((value - left) / (right - left) * (columns - 1))
-        start = min(max(middle - len(label) // 2, _LABEL + 1), width - len(label))
+        middle = LABEL + 1 + round((value - left) / (right - left) * (columns - 1))
+        start = min(max(middle - len(label) // 2, LABEL + 1), width - len(label))
         if start >= len(line) + 2:
             line.append(" " * (start - len(line)))
             line.append(label, "dim")
         value += step
     return line
-
-
-def _nice(rough: float) -> float:
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)

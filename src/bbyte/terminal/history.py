@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from itertools import accumulate
+from collections.abc import Callable
 
 from bbyte.training.events import Evaluated, Event, Finished, Saved, Started, Stepped
 
@@ -67,15 +66,3 @@ class History:
         if len(self.raw) > _POINTS:
             self._spacing *= 2
             self.raw = self.raw[::2]
-
-
-def smoothed(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-    """The points averaged with their neighbours on both sides, so that the line does not lag behind."""
-    reach = max(len(points) // 60, 2)
-    sums = [0.0, *accumulate(value for _, value in points)]
-    line = []
-    for place, (step, _) in enumerate(points):
-        # Symmetric at the steep beginning; at the end, whatever is there.
-        first, last = place - min(reach, place), min(place + min(reach, place), len(points) - 1)
-        line.append((step, (sums[last + 1] - sums[first]) / (last + 1 - first)))
-    return line

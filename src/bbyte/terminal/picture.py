@@ -11,10 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bbyte.analysis.series import smoothed
+from bbyte.figures import bound, duration, scaled
+from bbyte.sanitize import sanitize
 from bbyte.terminal.curve import BEST, MARK, SMOOTH, SWITCH, curve
-from bbyte.terminal.history import History, smoothed
-from bbyte.terminal.sanitize import sanitize
-from bbyte.terminal.training_words import bound, duration, scaled
+from bbyte.terminal.history import History
 
 _WIDEST = 100
 _TALLEST = 24

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from bbyte.terminal.training_words import scaled
+from bbyte.figures import scaled
 
 
 class Bar:

@@ -10,9 +10,9 @@ from typing import Any
 
 from bbyte.analysis.series import smoothed
 from bbyte.checkpoint.meta import CheckpointMeta
+from bbyte.figures import bound, duration, scaled
 from bbyte.terminal.curve import BEST, MARK, RAW, SMOOTH, SWITCH, curve
 from bbyte.terminal.screen import Screen
-from bbyte.terminal.training_words import bound, duration, scaled
 from bbyte.training.record import Record
 from bbyte.training.rows import Evaluation
 

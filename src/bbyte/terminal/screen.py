@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from bbyte.terminal.sanitize import StreamSanitizer, sanitize
+from bbyte.sanitize import StreamSanitizer, sanitize
 
 if TYPE_CHECKING:
     from rich.console import Console

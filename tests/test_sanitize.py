@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbyte.terminal.sanitize import StreamSanitizer, sanitize, sanitize_bytes
+from bbyte.sanitize import StreamSanitizer, sanitize, sanitize_bytes
 
 HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
