@@ -21,6 +21,7 @@ WITHOUT_TORCH = (
     "cli", "__main__", "commands", "terminal", "config", "errors", "data", "engine", "generation",
     "compression", "evaluation", "anchors", "starter", "models", "models.contract", "models.families",
     "checkpoint.meta", "checkpoint.find", "quantization.packing", "training.config", "training.events",
+    "runs", "report", "tracking", "analysis", "sanitize", "figures",
 )  # fmt: skip
 WITHOUT_NUMPY = (
     "cli",

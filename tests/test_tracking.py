@@ -211,10 +211,9 @@ def test_nothing_is_imported_before_it_is_asked_for():
 
 def test_with_the_records_of_a_run(tmp_path):
     sys.path.append(str(Path(__file__).parent / "training"))
-    from runs import corpus, only, request
-
     from bbyte.report.records import with_records
     from bbyte.training.start import start
+    from runs import corpus, only, request
 
     pytest.importorskip("tensorboard")
     trainer = start(request(tmp_path / "run", corpus(tmp_path), eval_every=6))

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from bbyte import durable
 from bbyte.errors import BbyteError, UsageError
-from bbyte.training.archive import TENSORBOARD, TRACKIO, WANDB
+from bbyte.runs.archive import TENSORBOARD, TRACKIO, WANDB
 from bbyte.training.events import Evaluated, Event, Started, Stepped, Warned
 
 Kind = Literal["tensorboard", "wandb", "trackio"]

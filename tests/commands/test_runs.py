@@ -16,7 +16,7 @@ from real_terminal import seen_on_terminal
 from written_run import bpb, row, rows, validation, write
 
 from bbyte.cli import main
-from bbyte.training.run import Run
+from bbyte.runs.folder import Run
 
 BIDI = "\u202e"
 

@@ -26,17 +26,23 @@ def saving(run):
     return list(run.glob(".tmp-step-*")) if run.exists() else []
 
 
-def kill_somewhere(command, run, dice, *, inside):
-    """Kill a command at a random moment, or where possible inside a save."""
-    if inside:
-        for _ in range(dice.randint(1, 4)):
-            command.until(lambda: not saving(run))
-            command.until(lambda: saving(run))
+def kill_inside_a_save(command, run, dice):
+    """Kill a command while it writes a checkpoint, wherever in it: it is stopped first, to see that it does."""
+    patience = dice.randint(1, 4)
+    while command.until(lambda: saving(run)):
         time.sleep(dice.uniform(0, 0.001))
-    else:
-        time.sleep(dice.uniform(0, 0.2))
-    code = command.kill()
-    assert code in (-signal.SIGKILL, 0), command.said()
+        command.send(signal.SIGSTOP)
+        patience -= 1
+        if patience < 0 and saving(run):
+            break
+        command.send(signal.SIGCONT)
+        command.until(lambda: not saving(run))
+    return command.kill()
+
+
+def kill_anywhere(command, dice):
+    time.sleep(dice.uniform(0, 0.2))
+    return command.kill()
 
 
 def kill_and_resume(folder, warm, seed, kills):
@@ -55,7 +61,8 @@ def kill_and_resume(folder, warm, seed, kills):
     inside = reached = 0
     for n in range(kills):
         command = warm.start(folder, shown, *words, "--out", "run", "--resume", "auto")
-        kill_somewhere(command, run, dice, inside=n % 2 == 0)
+        code = kill_inside_a_save(command, run, dice) if n % 2 else kill_anywhere(command, dice)
+        assert code == -signal.SIGKILL, command.said()
         reached, before = newest(run), reached
         assert (
             before <= reached < STEPS

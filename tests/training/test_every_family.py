@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 import torch
-from runs import corpus, events, finished, losses, only
 
 from bbyte.checkpoint import find, store
 from bbyte.models.families import families, family
@@ -12,6 +11,7 @@ from bbyte.quantization.bitlinear import is_ternary
 from bbyte.training.events import Saved
 from bbyte.training.request import Request
 from bbyte.training.start import start
+from runs import corpus, events, finished, losses, only
 
 NAMES = tuple(families())
 OPTIMIZERS = ("adamw", "adamw8bit", "muon")

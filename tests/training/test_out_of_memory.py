@@ -4,7 +4,6 @@ import errno
 
 import pytest
 import torch
-from runs import corpus, events, finished, losses, only, request
 
 from bbyte.checkpoint import find, store
 from bbyte.errors import OutOfMemoryError
@@ -13,6 +12,7 @@ from bbyte.training import saving, validator
 from bbyte.training.events import Saved, Warned
 from bbyte.training.request import Request
 from bbyte.training.start import start
+from runs import corpus, events, finished, losses, only, request
 
 NO_MEMORY = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),

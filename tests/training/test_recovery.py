@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from runs import corpus, finished, losses, only, request
 
 from bbyte.checkpoint import find, store
 from bbyte.errors import BbyteError
@@ -14,6 +13,7 @@ from bbyte.training import guard
 from bbyte.training.events import Saved, Warned
 from bbyte.training.request import Request
 from bbyte.training.start import start
+from runs import corpus, finished, losses, only, request
 
 
 @pytest.fixture

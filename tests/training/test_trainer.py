@@ -8,7 +8,6 @@ import tomllib
 import numpy as np
 import pytest
 import torch
-from runs import MODEL, TRAINING, corpus, events, finished, losses, only, request, text, validations
 
 from bbyte.checkpoint import find, store
 from bbyte.data.corpus import ByteCorpus
@@ -21,6 +20,7 @@ from bbyte.training.feed import Feed
 from bbyte.training.request import Request
 from bbyte.training.start import start
 from bbyte.training.validation import divide
+from runs import MODEL, TRAINING, corpus, events, finished, losses, only, request, text, validations
 
 
 @pytest.fixture

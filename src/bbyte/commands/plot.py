@@ -71,8 +71,8 @@ def run(
 def _curves(words: list[str], x: Literal["steps", "bytes", "seconds"], root: Path | None) -> "list[Curve]":
     from bbyte.analysis.picture import Curve
     from bbyte.checkpoint import find
+    from bbyte.runs import archive, record
     from bbyte.terminal.runs import short_names
-    from bbyte.training import archive, record
 
     folders = dict.fromkeys(archive.named(word, root or find.ROOT) for word in words)
     records = [record.read(folder) for folder in folders]

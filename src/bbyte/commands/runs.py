@@ -12,7 +12,7 @@ from bbyte.terminal.flags import register
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
-    from bbyte.training.record import Record
+    from bbyte.runs.record import Record
 
 Root = Annotated[
     Path | None, typer.Option("--root", help="Folder of the runs (default: artifacts/checkpoints).")
@@ -66,8 +66,8 @@ def group() -> typer.Typer:
 def list_(screen: Screen, root: Root = None) -> None:
     """List all runs, the latest first: how far they came and the best validation of each."""
     from bbyte.checkpoint import find
+    from bbyte.runs import archive
     from bbyte.terminal import runs as shown
-    from bbyte.training import archive
 
     place = root or find.ROOT
     if root is not None and not root.is_dir():
@@ -106,8 +106,8 @@ def diff(
     root: Root = None,
 ) -> None:
     """Compare two runs: the settings in which they differ, and what came of it."""
+    from bbyte.runs.record import differences
     from bbyte.terminal import runs as shown
-    from bbyte.training.record import differences
 
     left, right = _read(first, root), _read(second, root)
     settings = differences(left, right)
@@ -128,8 +128,8 @@ def rm(
     root: Root = None,
 ) -> None:
     """Delete runs with all their checkpoints, after asking. A run in training is left alone."""
+    from bbyte.runs import archive, record
     from bbyte.terminal import runs as shown
-    from bbyte.training import archive, record
 
     folders = [_folder(run, root) for run in dict.fromkeys(runs)]
     for folder in folders:
@@ -167,13 +167,13 @@ def report(
 
 def _folder(word: str, root: Path | None) -> Path:
     from bbyte.checkpoint import find
-    from bbyte.training import archive
+    from bbyte.runs import archive
 
     return archive.named(word, root or find.ROOT)
 
 
 def _read(word: str, root: Path | None) -> "Record":
-    from bbyte.training import record
+    from bbyte.runs import record
 
     return record.read(_folder(word, root))
 

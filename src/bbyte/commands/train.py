@@ -91,12 +91,12 @@ def train(
     from bbyte import tracking
     from bbyte.config import to_dict
     from bbyte.report.records import with_records
+    from bbyte.runs.archive import REPORT
+    from bbyte.runs.folder import is_run
     from bbyte.starter import default_corpus
     from bbyte.terminal.interruption import Interruption
     from bbyte.terminal.training import show
-    from bbyte.training.archive import REPORT
     from bbyte.training.request import Request, resumable
-    from bbyte.training.run import is_run
     from bbyte.training.start import start
 
     if track is not None:

@@ -5,8 +5,8 @@ from functools import partial
 from bbyte.analysis.series import Points, smoothed, thinned
 from bbyte.analysis.svg import Line, Rule, chart
 from bbyte.figures import scaled
+from bbyte.runs.record import Record
 from bbyte.sanitize import sanitize
-from bbyte.training.record import Record
 
 _POINTS = 700
 _RULES = 80

@@ -14,10 +14,10 @@ from bbyte import durable
 from bbyte.figures import bound, duration, scaled
 from bbyte.report import curves, rivals, samples
 from bbyte.report.style import STYLE
+from bbyte.runs import record
+from bbyte.runs.archive import REPORT
+from bbyte.runs.record import Record
 from bbyte.sanitize import sanitize, sanitize_bytes
-from bbyte.training import record
-from bbyte.training.archive import REPORT
-from bbyte.training.record import Record
 
 _SAMPLES, _EVENTS, _SETTINGS = 10, 40, 60
 _LONGEST_VALUE, _LONGEST_TEXT = 200, 600

@@ -9,7 +9,7 @@ from bbyte.generation.sampling import Sampling
 from bbyte.generation.stream import generate
 from bbyte.report import page, rivals, samples
 from bbyte.report.samples import Sample
-from bbyte.training.archive import ANCHORS, REPORT
+from bbyte.runs.archive import ANCHORS, REPORT
 from bbyte.training.events import Event, Finished, Saved, Started, Warned
 
 if TYPE_CHECKING:

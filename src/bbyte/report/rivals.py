@@ -8,7 +8,7 @@ from pathlib import Path
 from bbyte import durable
 from bbyte.anchors import Anchor, anchors
 from bbyte.evaluation import ByteSource
-from bbyte.training.archive import ANCHORS
+from bbyte.runs.archive import ANCHORS
 
 MOST_PRIMING = 4 << 20
 """Priming xz and PPMd costs about two seconds for each MiB of text."""

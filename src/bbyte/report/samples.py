@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bbyte import durable
-from bbyte.training.archive import SAMPLES
+from bbyte.runs.archive import SAMPLES
 
 LARGEST = 16 << 20
 

@@ -11,10 +11,10 @@ from typing import Any
 from bbyte.analysis.series import smoothed
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.figures import bound, duration, scaled
+from bbyte.runs.record import Record
+from bbyte.runs.rows import Evaluation
 from bbyte.terminal.curve import BEST, MARK, RAW, SMOOTH, SWITCH, curve
 from bbyte.terminal.screen import Screen
-from bbyte.training.record import Record
-from bbyte.training.rows import Evaluation
 
 _WIDEST, _CHART, _EVENTS = 100, 13, 10
 Rows = list[tuple[str, ...]]

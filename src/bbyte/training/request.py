@@ -11,8 +11,8 @@ from bbyte.checkpoint import find, meta
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import from_dict
 from bbyte.errors import DataError, UsageError
+from bbyte.runs.folder import CONFIG
 from bbyte.training.config import TrainConfig
-from bbyte.training.run import CONFIG
 from bbyte.training.schedule import Schedule
 
 TARGET_SECONDS = 600.0

@@ -9,12 +9,12 @@ from bbyte.checkpoint import find, meta, store
 from bbyte.data.corpus import ByteCorpus
 from bbyte.device import environment, keep_freed_memory
 from bbyte.errors import UsageError
+from bbyte.runs import folder as runs
+from bbyte.runs.folder import Run
 from bbyte.training import request as requests
 from bbyte.training import resuming
-from bbyte.training import run as runs
 from bbyte.training.choose import settle
 from bbyte.training.request import Request
-from bbyte.training.run import Run
 from bbyte.training.schedule import Schedule
 from bbyte.training.settings import Settings, check
 from bbyte.training.trainer import Trainer

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from runs import corpus, request
 from written_run import PARAMETERS, bpb, checkpoint, write
 
 from bbyte.errors import BbyteError, UsageError
-from bbyte.training import archive, record
-from bbyte.training.run import Run
+from bbyte.runs import archive, record
+from bbyte.runs.folder import Run
 from bbyte.training.start import start
+from runs import corpus, request
 
 
 def test_what_a_run_tells(tmp_path):
@@ -258,7 +258,7 @@ def test_a_run_in_training_is_not_removed(tmp_path):
 def test_torch_stays_away(tmp_path):
     write(tmp_path / "run")
     code = (
-        "import sys; from pathlib import Path; from bbyte.training import archive, record\n"
+        "import sys; from pathlib import Path; from bbyte.runs import archive, record\n"
         f"assert archive.records(Path({str(tmp_path)!r}))[0].parameters == {PARAMETERS}\n"
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )

@@ -8,8 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from bbyte.training.rows import Evaluation, Return, Row, Skip, Step, parse
-from bbyte.training.run import METRICS
+from bbyte.runs.folder import METRICS
+from bbyte.runs.rows import Evaluation, Return, Row, Skip, Step, parse
 
 LARGEST = 1 << 30
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from written_run import bpb, row, rows, validation, write
 
-from bbyte.training import log
+from bbyte.runs import log
+from bbyte.runs.rows import Evaluation, Return, Skip, Step, parse
 from bbyte.training.events import Stepped
-from bbyte.training.rows import Evaluation, Return, Skip, Step, parse
 
 
 def read(folder, content, **options):

@@ -7,8 +7,8 @@ from pathlib import Path
 from bbyte.checkpoint import find
 from bbyte.config import suggest
 from bbyte.errors import BbyteError, UsageError
-from bbyte.training import run as runs
-from bbyte.training.record import Record, is_training, read
+from bbyte.runs import folder as runs
+from bbyte.runs.record import Record, is_training, read
 
 SAMPLES, ANCHORS, REPORT = "samples.jsonl", "anchors.json", "report.html"
 TENSORBOARD, WANDB, TRACKIO = "tensorboard", "wandb", "trackio"

@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 from bbyte.checkpoint import find, meta, tensors
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.errors import BbyteError, DataError
-from bbyte.training import log
-from bbyte.training import run as runs
+from bbyte.runs import folder as runs
+from bbyte.runs import log
 
 LARGEST = 1 << 20
 """Bytes of a file of settings."""
