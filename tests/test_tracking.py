@@ -4,7 +4,6 @@ import dataclasses
 import json
 import struct
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -210,10 +209,10 @@ def test_nothing_is_imported_before_it_is_asked_for():
 
 
 def test_with_the_records_of_a_run(tmp_path):
-    sys.path.append(str(Path(__file__).parent / "training"))
+    from small_runs import corpus, only, request
+
     from bbyte.report.records import with_records
     from bbyte.training.start import start
-    from runs import corpus, only, request
 
     pytest.importorskip("tensorboard")
     trainer = start(request(tmp_path / "run", corpus(tmp_path), eval_every=6))

@@ -3,13 +3,8 @@
 import json
 import re
 import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "training"))
-sys.path.append(str(Path(__file__).parents[1] / "terminal"))
-
 from real_terminal import seen_on_terminal
 from written_run import bpb, row, validation, write
 

@@ -5,13 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "training"))
-sys.path.append(str(Path(__file__).parents[1] / "terminal"))
-
 from real_terminal import seen_on_terminal
 from written_run import bpb, row, rows, validation, write
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from small_runs import MODEL, corpus, losses, only, request
 
 from bbyte.checkpoint import store
 from bbyte.errors import InterruptedRunError
@@ -13,7 +14,6 @@ from bbyte.report.records import with_records
 from bbyte.report.samples import Sample
 from bbyte.training.events import Finished, Saved, Started, Warned
 from bbyte.training.start import start
-from runs import MODEL, corpus, losses, only, request
 
 AVERAGED = {"ema": 0.9, "model": {**MODEL, "ternary": False}}
 

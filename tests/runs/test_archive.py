@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+from small_runs import corpus, request
 from written_run import PARAMETERS, bpb, checkpoint, write
 
 from bbyte.errors import BbyteError, UsageError
 from bbyte.runs import archive, record
 from bbyte.runs.folder import Run
 from bbyte.training.start import start
-from runs import corpus, request
 
 
 def test_what_a_run_tells(tmp_path):

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from small_runs import corpus, events, finished, losses, only
 
 from bbyte.checkpoint import find, store
 from bbyte.models.families import families, family
@@ -11,7 +12,6 @@ from bbyte.quantization.bitlinear import is_ternary
 from bbyte.training.events import Saved
 from bbyte.training.request import Request
 from bbyte.training.start import start
-from runs import corpus, events, finished, losses, only
 
 NAMES = tuple(families())
 OPTIMIZERS = ("adamw", "adamw8bit", "muon")

@@ -4,13 +4,13 @@ import tomllib
 
 import pytest
 import torch
+from small_runs import MODEL, corpus, events, finished, losses, only, request
 
 from bbyte.checkpoint import find, store
 from bbyte.errors import UsageError
 from bbyte.training.events import Started, Stepped
 from bbyte.training.request import Request
 from bbyte.training.start import start
-from runs import MODEL, corpus, events, finished, losses, only, request
 
 SETTINGS = {"steps": 12, "cooldown": 0.5, "save_every": 5, "keep": 1, "warmup_steps": 2}
 

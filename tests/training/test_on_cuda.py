@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+from small_runs import MODEL, corpus, events, finished, losses, only, request
 
 from bbyte.training.events import Saved, Stepped
 from bbyte.training.request import Request
 from bbyte.training.start import start
-from runs import MODEL, corpus, events, finished, losses, only, request
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 

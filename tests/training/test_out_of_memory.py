@@ -4,6 +4,7 @@ import errno
 
 import pytest
 import torch
+from small_runs import corpus, events, finished, losses, only, request
 
 from bbyte.checkpoint import find, store
 from bbyte.errors import OutOfMemoryError
@@ -12,7 +13,6 @@ from bbyte.training import saving, validator
 from bbyte.training.events import Saved, Warned
 from bbyte.training.request import Request
 from bbyte.training.start import start
-from runs import corpus, events, finished, losses, only, request
 
 NO_MEMORY = (
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),

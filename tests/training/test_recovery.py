@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from small_runs import corpus, finished, losses, only, request
 
 from bbyte.checkpoint import find, store
 from bbyte.errors import BbyteError
@@ -13,7 +14,6 @@ from bbyte.training import guard
 from bbyte.training.events import Saved, Warned
 from bbyte.training.request import Request
 from bbyte.training.start import start
-from runs import corpus, finished, losses, only, request
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import MODEL, corpus, events, finished, interrupted, losses, only, request, validations
 
 from bbyte.checkpoint import find, store
 from bbyte.errors import BbyteError, DataError, UsageError
@@ -16,7 +17,6 @@ from bbyte.runs.folder import Run
 from bbyte.training.events import Saved, Started, Stepped, Warned
 from bbyte.training.request import Request, resumable
 from bbyte.training.start import start
-from runs import MODEL, corpus, events, finished, interrupted, losses, only, request, validations
 
 SAVING = {"save_every": 4, "eval_every": 5, "keep": 0, "cooldown": 1 / 3}
 CAP = 2100  # a curriculum of 2048 bytes, then 2100

@@ -7,6 +7,7 @@ import math
 import os
 
 import pytest
+from small_runs import corpus, events, finished, losses, only, request
 
 from bbyte import evaluation
 from bbyte.checkpoint import find, meta, store
@@ -15,7 +16,6 @@ from bbyte.training import saving, validator
 from bbyte.training.events import Saved, Warned
 from bbyte.training.request import Request
 from bbyte.training.start import start
-from runs import corpus, events, finished, losses, only, request
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import tomllib
 import numpy as np
 import pytest
 import torch
+from small_runs import MODEL, TRAINING, corpus, events, finished, losses, only, request, text, validations
 
 from bbyte.checkpoint import find, store
 from bbyte.data.corpus import ByteCorpus
@@ -20,7 +21,6 @@ from bbyte.training.feed import Feed
 from bbyte.training.request import Request
 from bbyte.training.start import start
 from bbyte.training.validation import divide
-from runs import MODEL, TRAINING, corpus, events, finished, losses, only, request, text, validations
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """All that is wrong with a request is told at once; epochs become steps."""
 
 import pytest
+from small_runs import MODEL, corpus, request
 
 from bbyte.data.sampling import WindowOrder
 from bbyte.errors import UsageError
 from bbyte.training.request import Request
 from bbyte.training.settings import check
 from bbyte.training.start import start
-from runs import MODEL, corpus, request
 
 
 @pytest.fixture
