@@ -21,36 +21,62 @@ SETTINGS = [
 ]
 
 
-def saving(run):
-    """The temporary folders of saves."""
-    return list(run.glob(".tmp-step-*")) if run.exists() else []
+class Killed:
+    """A run that is killed again and again: how far it got, and how many kills hit a save."""
 
+    def __init__(self, folder):
+        self.folder = folder
+        self.reached = self.inside = 0
 
-def kill_inside_a_save(command, run, dice):
-    """Kill a command while it writes a checkpoint, wherever in it: it is stopped first, to see that it does."""
-    patience = dice.randint(1, 4)
-    while command.until(lambda: saving(run)):
-        time.sleep(dice.uniform(0, 0.001))
-        command.send(signal.SIGSTOP)
-        patience -= 1
-        if patience < 0 and saving(run):
-            break
-        command.send(signal.SIGCONT)
-        command.until(lambda: not saving(run))
-    return command.kill()
+    def goes_on_by(self, command):
+        self._command, self._began = command, time.time()
 
+    def is_saving(self):
+        """Whether the command is writing a checkpoint that is not yet in place."""
+        return any(map(self._is_new, self.folder.glob(".tmp-step-*") if self.folder.exists() else ()))
 
-def kill_anywhere(command, dice):
-    time.sleep(dice.uniform(0, 0.2))
-    return command.kill()
+    def _is_new(self, temporary):
+        try:
+            return int(temporary.name[-7:]) > self.reached and temporary.stat().st_mtime > self._began
+        except FileNotFoundError:
+            return False
+
+    def kill_inside_a_save(self, dice):
+        """Kill the command while it writes a checkpoint; it is stopped first, to see that it does."""
+        saves = dice.randint(0, 3)
+        while self._command.until(self.is_saving):
+            time.sleep(dice.uniform(0, 0.001))
+            self._command.send(signal.SIGSTOP)
+            if saves == 0 and self.is_saving():
+                break
+            self._command.send(signal.SIGCONT)
+            self._command.until(lambda: not self.is_saving())
+            saves = max(0, saves - 1)
+        self._kill()
+
+    def kill_at_the_start(self, dice):
+        time.sleep(dice.uniform(0, 0.3))
+        self._kill()
+
+    def kill_in_training(self, dice):
+        step = self.reached + dice.randint(1, 20)
+        self._command.until(lambda: f" {step}/{STEPS} " in self._command.said())
+        time.sleep(dice.uniform(0, 0.01))
+        self._kill()
+
+    def _kill(self):
+        assert self._command.kill() == -signal.SIGKILL, self._command.said()
+        before, self.reached = self.reached, newest(self.folder)
+        assert self.reached >= before  # no checkpoint is lost
+        self.inside += self.is_saving()
 
 
 def kill_and_resume(folder, warm, seed, kills):
-    """Kill a run that often, always resuming it; returns how many kills hit a save that was not yet in place.
+    """Kill a run that often, always resuming it; returns how many kills hit a save.
 
     At the end the run is the same as one that nothing disturbed.
     """
-    dice, run, shown = random.Random(seed), folder / "run", folder / "shown"
+    dice, run, shown = random.Random(seed), Killed(folder / "run"), folder / "shown"
     folder.mkdir()
     (folder / "book.txt").write_bytes(TEXT)
     words = [
@@ -58,24 +84,19 @@ def kill_and_resume(folder, warm, seed, kills):
         *SETTINGS[seed % len(SETTINGS)],
     ]  # fmt: skip
     assert warm.run(folder, shown, *words, "--out", "whole") == 0, shown.read_text()
-    inside = reached = 0
+    words += ["--out", "run", "--resume", "auto"]
+    moments = (run.kill_at_the_start, run.kill_inside_a_save, run.kill_in_training, run.kill_inside_a_save)
     for n in range(kills):
-        command = warm.start(folder, shown, *words, "--out", "run", "--resume", "auto")
-        code = kill_inside_a_save(command, run, dice) if n % 2 else kill_anywhere(command, dice)
-        assert code == -signal.SIGKILL, command.said()
-        reached, before = newest(run), reached
-        assert (
-            before <= reached < STEPS
-        )  # no checkpoint is lost; and the run must not end before it is killed
-        inside += any(int(path.name[-7:]) > reached for path in saving(run))
-    assert warm.run(folder, shown, *words, "--out", "run", "--resume", "auto") == 0, shown.read_text()
-    assert_same(run, folder / "whole")
-    return inside
+        run.goes_on_by(warm.start(folder, folder / f"shown-{n}", *words))
+        moments[n % 4](dice)
+    assert warm.run(folder, shown, *words) == 0, shown.read_text()
+    assert_same(run.folder, folder / "whole")
+    return run.inside
 
 
 def test_a_run_that_was_killed_eight_times(tmp_path):
     with Warm() as warm:
-        assert kill_and_resume(tmp_path / "0", warm, seed=0, kills=8) >= 1
+        assert kill_and_resume(tmp_path / "0", warm, seed=0, kills=8) >= 2
 
 
 @pytest.mark.slow
