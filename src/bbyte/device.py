@@ -72,6 +72,8 @@ def place(runtime: Runtime) -> Placement:
     precision, why = _precision(runtime.precision, device)
     if why:
         reasons.append(f"precision {precision}: {why}")
+    if ":" in device:
+        torch.cuda.set_device(device)  # streams and events are made on the current one
     threads = runtime.threads or usable_cores()
     torch.set_num_threads(threads)
     return Placement(device, precision, threads, tuple(reasons))
