@@ -55,6 +55,14 @@ def test_another_format_version_or_key_is_refused(path, change, words):
     refused(path, words)
 
 
+@pytest.mark.parametrize(("version", "hint"), [(2, "make it again"), (4, "a newer bbyte may read it")])
+def test_what_to_do_about_another_version(path, version, hint):
+    path.write_text(manifest.write_text({**CONTENT, "version": version}), encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert hint in caught.value.hint
+
+
 def test_true_is_not_version_one(path):
     path.write_text(manifest.write_text({"format": "thing", "version": True}), encoding="utf-8")
     with pytest.raises(DataError, match="version True"):
