@@ -4,6 +4,7 @@ Neither changes the mathematics, the names of the parameters, or a checkpoint.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -76,7 +77,13 @@ def recompute(model: nn.Module, what: Recomputed) -> None:
             )
     for part in parts:
         # By class, as FSDP does it: names stay, and a copy of the model is wrapped by itself.
-        part.__class__ = type(type(part).__name__, (_Recomputed, type(part)), {})
+        part.__class__ = _recomputing(type(part))  # type: ignore[arg-type]
+
+
+@cache
+def _recomputing(kind: type[nn.Module]) -> type[nn.Module]:
+    # One class for all models of a kind: what was compiled for one serves the next.
+    return type(kind.__name__, (_Recomputed, kind), {})
 
 
 class _Recomputed(nn.Module):
