@@ -1,12 +1,10 @@
 """Where the faults happen: in memory where there is such a folder, for they flush thousands of times."""
 
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "checkpoint"))  # its smallest of checkpoints is used here too
+from warm import Warm
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - each test has a folder of its own in it
 
@@ -18,3 +16,9 @@ def tmp_path(tmp_path):
         return
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def warm():
+    with Warm() as warm:
+        yield warm

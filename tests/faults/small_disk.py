@@ -26,9 +26,15 @@ def small_disk(folder, pages, **options):
         subprocess.run(["umount", folder], check=True)
 
 
-def remount(folder, how):
-    """Make a mounted disk read-only ("ro") or writable again ("rw")."""
-    subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True)
+@contextmanager
+def read_only(folder):
+    """Whoever opens something in `folder` from now on finds a read-only file system; needs root, too."""
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def free_pages(folder):

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 from saves import check, check_next_save, complete, content, save
-from small_disk import fill, free_pages, remount, small_disk
+from small_disk import fill, free_pages, read_only, small_disk
 from system_calls import ended, started
 
 resource = pytest.importorskip("resource")
@@ -64,11 +64,10 @@ def test_a_disk_that_became_read_only(tmp_path):
     with small_disk(tmp_path / "disk", 100) as disk:
         save(disk / "run", 1, 1)
         old = content(disk / "run" / "step-0000001")
-        remount(disk, "ro")
-        with pytest.raises(OSError, match="Read-only"):
-            save(disk / "run", 2, 2)
-        assert content(check(disk / "run", {1: [old]}).path) == old
-        remount(disk, "rw")
+        with read_only(disk / "run"):
+            with pytest.raises(OSError, match="Read-only"):
+                save(disk / "run", 2, 2)
+            assert content(check(disk / "run", {1: [old]}).path) == old
         check_next_save(disk / "run", {1, 9})
 
 

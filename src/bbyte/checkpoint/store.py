@@ -49,8 +49,8 @@ def save(
     tidy(run)
     target = step_folder(run, meta.step)
     temporary = run / f"{TEMPORARY}{target.name}"
-    temporary.mkdir()
     try:
+        temporary.mkdir()
         files = {MODEL: tensors.write(temporary / MODEL, model)}
         if optimizer is not None:
             files[OPTIMIZER] = tensors.write(temporary / OPTIMIZER, optimizer)
