@@ -18,6 +18,7 @@ from bbyte.models.families import family
 from bbyte.training import saving
 from bbyte.training.events import Evaluated, Saved, Stepped
 from bbyte.training.feed import Feed
+from bbyte.training.probe import Pace
 from bbyte.training.request import Request
 from bbyte.training.start import start
 from bbyte.training.validation import divide
@@ -317,7 +318,7 @@ def test_the_settings_written_repeat_the_run(tmp_path, data, ternary):
 def test_what_was_left_open_is_chosen_said_and_written(tmp_path, data, monkeypatch):
     from bbyte.training import choose
 
-    monkeypatch.setattr(choose, "seconds_a_step", lambda *args: 15.0)
+    monkeypatch.setattr(choose, "probe", lambda *args: Pace(15.0, 8192.0))
     asked = Request(family="ar", data=data, out=tmp_path / "run", model=MODEL, runtime={"device": "cpu"})
     trainer = start(asked)
     said = "\n".join(trainer.choices)

@@ -1,15 +1,11 @@
 """What a run leaves open, settled for the hardware and corpus at hand, with a sentence for each choice."""
 
-import dataclasses
 import math
-import statistics
-import time
-
-import torch
 
 from bbyte.data.sampling import WindowOrder
-from bbyte.training import optimizer
-from bbyte.training.schedule import Schedule, stages
+from bbyte.figures import duration
+from bbyte.training.probe import probe
+from bbyte.training.schedule import stages
 from bbyte.training.settings import Settings
 from bbyte.training.validation import Division
 
@@ -67,9 +63,9 @@ def _steps(settings: Settings, data: Division, seconds: float) -> Settings:
         return settings.change(f"steps {steps:,}: {config.epochs:g} epochs", steps=steps, epochs=None)
     if config.steps is not None:
         return settings
-    a_step = seconds_a_step(settings)
+    a_step = probe(settings, settings.micro_batch).seconds_a_step
     steps = max(20, round(seconds / a_step))
-    said = f"steps {steps:,}: about {_words(seconds)} at {a_step * 1000:.0f} ms a step"
+    said = f"steps {steps:,}: about {duration(seconds)} at {a_step * 1000:.0f} ms a step"
     return settings.change(said, steps=steps)
 
 
@@ -84,32 +80,3 @@ def epochs_in_steps(settings: Settings, data: Division) -> int:
         for stage in found
     )
     return math.ceil((config.epochs or 1) / a_step)
-
-
-def seconds_a_step(settings: Settings) -> float:
-    """The time of a whole optimizer step, by trying a few on a model that is thrown away."""
-    config, placement = dataclasses.replace(settings.training, steps=100), settings.placement
-    objective = settings.build(placement.device)
-    optimizers = optimizer.build(objective.get_submodule("model"), config)
-    schedule = Schedule(config)
-    total = 0.0
-    for stage in schedule.stages:
-        shape = (config.batch_size or 1, stage.seq_len + 1)
-        window = torch.randint(256, shape, dtype=torch.uint8, device=placement.device)
-        times = []
-        for _ in range(9):
-            began = time.perf_counter()
-            for _ in range(config.grad_accum):
-                with placement.autocast():
-                    cost = objective(window)
-                (cost.nats / schedule.bytes_of(stage.begin)).backward()
-            optimizers.step()
-            if placement.device.startswith("cuda"):
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - began)
-        total += statistics.median(times[4:]) * (stage.end - stage.begin) / schedule.steps
-    return total
-
-
-def _words(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"

@@ -39,6 +39,15 @@ class Settings:
         with torch.device(device):
             return self.family.objective(self.family.build(self.model), self.objective)
 
+    @property
+    def micro_batch(self) -> int:
+        """Windows to compute at once at first: those asked for, at most a batch."""
+        config = self.training
+        assert config.batch_size, "a batch is chosen before"  # noqa: S101
+        return (
+            config.batch_size if config.micro_batch == "auto" else min(config.micro_batch, config.batch_size)
+        )
+
     def change(self, *said: str, **training: Any) -> "Settings":
         """The same with some settings of the training changed, and sentences that say so."""
         config = dataclasses.replace(self.training, **training)

@@ -87,13 +87,9 @@ def _start(request: Request, run: Run | None = None) -> Trainer:
 def _build(settings: Settings, data: Division, run: Run) -> Trainer:
     torch.manual_seed(settings.training.seed)
     objective = settings.build(settings.placement.device)
-    config = settings.training
-    assert config.batch_size  # noqa: S101
-    micro_batch = (
-        config.batch_size if config.micro_batch == "auto" else min(config.micro_batch, config.batch_size)
-    )
-    longest = max(stage.seq_len for stage in Schedule(config).stages)
-    forward, said = wrap(objective, settings.runtime, settings.placement, (micro_batch, longest + 1))
+    config, micro_batch = settings.training, settings.micro_batch
+    window = (micro_batch, Schedule(config).longest + 1)
+    forward, said = wrap(objective, settings.runtime, settings.placement, window)
     return Trainer(
         settings.family, objective, forward, config, settings.placement, data, run, micro_batch,
         (*settings.said, data.sentence, *said),
