@@ -83,6 +83,21 @@ def test_what_would_take_too_long_is_tried_on_fewer_bytes_and_scaled(clock):
     assert clock.now < 2 and max(rows * length for rows, length in clock.shapes) < 64 * 1024
 
 
+def test_what_costs_the_same_for_any_number_of_bytes_is_not_scaled(clock, monkeypatch):
+    """As on a busy machine, where threads wait for each other at every operation."""
+    plain = Rehearsal.compute
+
+    def compute(self, *args):
+        clock.now += 0.5
+        plain(self, *args)
+
+    monkeypatch.setattr(Rehearsal, "compute", compute)
+    asked = settings(batch_size=512, seq_len=1024, model={"ternary": False})
+    assert probe(asked, 512, seconds=1.0).seconds_a_step == pytest.approx(
+        0.5 + A_BYTE * 512 * 1024 + UPDATING
+    )
+
+
 def test_of_a_large_model_only_the_first_blocks_are_tried(clock, monkeypatch):
     asked = settings(full_precision_start=0.0)
     whole = probe(asked, 8).seconds_a_step

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import itertools
+import math
 import statistics
 import time
 from collections import Counter
@@ -110,8 +111,27 @@ def _micro_batches(
     rehearsal: Rehearsal, rows: int, length: int, several: bool, seconds: float
 ) -> tuple[float, float]:
     """Seconds for the first micro-batch of a step, which quantizes the weights, and for the next."""
-    began = time.perf_counter()
-    window = _window(rehearsal, *_shape(rehearsal, rows, length, seconds / 3))
+    tried = _shape(rehearsal, rows, length, seconds / 3)
+    if tried == (rows, length):
+        return _tried(rehearsal, tried, several, seconds)
+    # A part of the time is the same however many bytes there are: on a busy machine, most of it. So two sizes
+    # are tried, and the line through them followed to the whole.
+    half = (max(1, tried[0] // 2), tried[1]) if tried[0] > 1 else (1, max(1, tried[1] // 2))
+    large = _tried(rehearsal, tried, several, seconds / 2)
+    small = _tried(rehearsal, half, several, seconds / 2)
+    size, step = math.prod(tried), max(1, math.prod(tried) - math.prod(half))
+    first, next_one = (
+        more + min(max(0.0, more - less) / step, more / size) * (rows * length - size)
+        for more, less in zip(large, small, strict=True)
+    )
+    return first, next_one
+
+
+def _tried(
+    rehearsal: Rehearsal, shape: tuple[int, int], several: bool, seconds: float
+) -> tuple[float, float]:
+    """The same for a micro-batch of `shape`, timed for some `seconds`."""
+    window, began = _window(rehearsal, *shape), time.perf_counter()
     if rehearsal.forward is not rehearsal.objective:
         rehearsal.compute(window)  # compiles
         began = time.perf_counter()
@@ -123,8 +143,7 @@ def _micro_batches(
         return times[0], times[-1]
 
     first, next_one = _medians(once, began + seconds - time.perf_counter())
-    scale = rows * length / (window.shape[0] * (window.shape[1] - 1))
-    return first * scale, next_one * scale
+    return first, next_one
 
 
 def _medians(once: Callable[[], tuple[float, ...]], seconds: float) -> tuple[float, ...]:
