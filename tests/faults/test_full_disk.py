@@ -15,7 +15,7 @@ NOBODY = 65534
 
 
 @pytest.mark.parametrize("step", [1, 2], ids=["replacing the only one", "beside another"])
-def test_a_save_on_a_full_disk_leaves_the_old_checkpoint_and_takes_no_room(tmp_path, step):
+def test_a_save_on_a_full_disk_leaves_the_old_checkpoint_and_takes_no_room(tmp_path, record_property, step):
     new = complete(tmp_path, step, 2)
     with small_disk(tmp_path / "disk", 100) as disk:
         run = disk / "run"
@@ -37,6 +37,7 @@ def test_a_save_on_a_full_disk_leaves_the_old_checkpoint_and_takes_no_room(tmp_p
                 break
             finally:
                 ballast.unlink()
+        record_property("saves on a full disk", failures)
         assert failures >= 10
         check_next_save(run, {1, step, 9})
 

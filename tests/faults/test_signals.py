@@ -98,7 +98,7 @@ def test_two_signals_inside_a_save_leave_the_checkpoint_before(tmp_path, train):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
-def test_signals_at_random_moments(tmp_path, train, seed):
+def test_signals_at_random_moments(tmp_path, train, record_property, seed):
     dice, run = random.Random(seed), tmp_path / "run"
     ends = []
     for _ in range(20):
@@ -112,5 +112,6 @@ def test_signals_at_random_moments(tmp_path, train, seed):
         before_training = (128 + number, -number)  # there is nothing to save yet
         assert ends[-1] in (INTERRUPTED, *before_training), command.said()
         assert newest(run) >= reached
+    record_property("signals answered with a checkpoint", ends.count(INTERRUPTED))
     assert ends.count(INTERRUPTED) >= 5
     finish(train, run, "--steps", "300")
