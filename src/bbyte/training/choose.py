@@ -1,44 +1,28 @@
 """What a run leaves open, settled for the hardware and corpus at hand, with a sentence for each choice."""
 
 import math
+from collections.abc import Callable
 
 from bbyte.data.sampling import WindowOrder
 from bbyte.figures import duration
-from bbyte.training.probe import probe
+from bbyte.training.probe import Pace, probe
 from bbyte.training.schedule import stages
 from bbyte.training.settings import Settings
 from bbyte.training.validation import Division
 
 CPU_SEQ_LEN = 256
+LEAST_STEPS = 20
 BYTES_A_STEP = {"cpu": 8192, "cuda": 65536, "mps": 16384}
 
 
 def settle(settings: Settings, data: Division, seconds: float) -> Settings:
-    """The settings with nothing left open.
-
-    Where neither steps nor epochs are given, the run takes about `seconds` here. Raises UsageError for a
-    corpus that is too short for a window.
-    """
-    settings = _windows(settings, data)
-    config = settings.training
-    if config.optimizer == "auto":
-        said = "optimizer muon: for the matrices of the blocks, AdamW for the rest"
-        settings = settings.change(said, optimizer="muon")
-    elif config.optimizer == "adamw8bit" and settings.placement.device == "cpu":
-        settings = settings.change("optimizer adamw8bit: on a CPU many times slower than adamw")
-    settings = _steps(settings, data, seconds)
-    config = settings.training
-    assert config.steps  # noqa: S101
-    tenth = max(1, config.steps // 10)
-    return settings.change(
-        eval_every=tenth if config.eval_every is None else config.eval_every,
-        save_every=tenth if config.save_every is None else config.save_every,
-        warmup_steps=min(500, config.steps // 50) if config.warmup_steps is None else config.warmup_steps,
-    )
+    """The settings with nothing left open; see `batch` and `steps`."""
+    settings = batch(settings, data)
+    return steps(settings, data, seconds, lambda: probe(settings, settings.micro_batch))
 
 
-def _windows(settings: Settings, data: Division) -> Settings:
-    """Window length and batch, and whether the corpus has a window."""
+def batch(settings: Settings, data: Division) -> Settings:
+    """Window, batch and optimizer settled. Raises UsageError for a corpus that is too short for a window."""
     config, device = settings.training, settings.placement.device
     if config.seq_len is None and config.seq_len_cap is None and device == "cpu":
         length = min(CPU_SEQ_LEN, max(1, data.train.size // 4))
@@ -53,20 +37,34 @@ def _windows(settings: Settings, data: Division) -> Settings:
         rows = max(1, BYTES_A_STEP[device.split(":")[0]] // longest // config.grad_accum)
         step = rows * longest * config.grad_accum
         settings = settings.change(f"batch_size {rows}: about {step:,} bytes a step", batch_size=rows)
+    if config.optimizer == "auto":
+        said = "optimizer muon: for the matrices of the blocks, AdamW for the rest"
+        settings = settings.change(said, optimizer="muon")
+    elif config.optimizer == "adamw8bit" and device == "cpu":
+        settings = settings.change("optimizer adamw8bit: on a CPU many times slower than adamw")
     return settings
 
 
-def _steps(settings: Settings, data: Division, seconds: float) -> Settings:
+def steps(settings: Settings, data: Division, seconds: float, pace: Callable[[], Pace]) -> Settings:
+    """How many steps, and what goes by their number. Where neither steps nor epochs are given, the run takes
+    about `seconds` at the `pace`, which is asked for only then."""
     config = settings.training
     if config.epochs is not None:
-        steps = epochs_in_steps(settings, data)
-        return settings.change(f"steps {steps:,}: {config.epochs:g} epochs", steps=steps, epochs=None)
-    if config.steps is not None:
-        return settings
-    a_step = probe(settings, settings.micro_batch).seconds_a_step
-    steps = max(20, round(seconds / a_step))
-    said = f"steps {steps:,}: about {duration(seconds)} at {a_step * 1000:.0f} ms a step"
-    return settings.change(said, steps=steps)
+        count = epochs_in_steps(settings, data)
+        settings = settings.change(f"steps {count:,}: {config.epochs:g} epochs", steps=count, epochs=None)
+    elif config.steps is None:
+        a_step = pace().seconds_a_step
+        count = max(LEAST_STEPS, round(seconds / a_step))
+        said = f"steps {count:,}: about {duration(seconds)} at {a_step * 1000:.0f} ms a step"
+        settings = settings.change(said, steps=count)
+    total = settings.training.steps
+    assert total  # noqa: S101
+    tenth = max(1, total // 10)
+    return settings.change(
+        eval_every=tenth if config.eval_every is None else config.eval_every,
+        save_every=tenth if config.save_every is None else config.save_every,
+        warmup_steps=min(500, total // 50) if config.warmup_steps is None else config.warmup_steps,
+    )
 
 
 def epochs_in_steps(settings: Settings, data: Division) -> int:
