@@ -235,8 +235,7 @@ def last_step(run):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-@pytest.mark.parametrize(("kills", "steps"), [(3, 80), pytest.param(20, 400, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "steps", "seed"), [(3, 80, 0)])
 def test_killed_at_random_moments_and_resumed_the_log_is_that_of_an_undisturbed_run(
     place, kills, steps, seed
 ):

@@ -4,7 +4,7 @@ import os
 from contextlib import contextmanager
 
 import pytest
-from small_disk import fill, small_disk
+from small_disk import fill, read_only, small_disk
 from undisturbed import SMALL, TEXT, assert_same, newest
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -34,6 +34,7 @@ def full(run):
     ("trouble", "said"),
     [
         (full, "No space left on device"),
+        pytest.param(read_only, "Read-only file system", marks=pytest.mark.slow),
     ],
 )
 def test_after_three_failures_the_run_ends_and_can_be_resumed(tmp_path, warm, disk, trouble, said):

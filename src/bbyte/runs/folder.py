@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-import shutil
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -37,6 +37,7 @@ class Run:
         (folder / HOLDER).write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
 
     def _holder(self) -> str:
+        time.sleep(0.2)  # it says who it is a moment after it has taken the lock
         try:
             return (self.folder / HOLDER).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -48,16 +49,20 @@ class Run:
 
         Overwriting removes the log and the checkpoints of the old run.
         """
-        if folder.exists() and any(folder.iterdir()) and not overwrite:
-            raise UsageError(
-                f"{folder} exists already",
-                f"--resume {folder} goes on with it; --allow-overwrite starts anew in it",
-            )
+        taken = UsageError(
+            f"{folder} exists already",
+            f"--resume {folder} goes on with it; --allow-overwrite starts anew in it",
+        )
+        if not overwrite and _content(folder) and not is_run(folder):
+            raise taken
         folder.mkdir(parents=True, exist_ok=True)
         durable.flush_folder(folder.parent)
-        run = cls(folder)
+        run = cls(folder)  # now nobody else begins here
+        if not overwrite and _content(folder):
+            run.close()
+            raise taken
         for checkpoint in find.steps(folder):
-            shutil.rmtree(checkpoint)
+            durable.discard(checkpoint)
         (folder / METRICS).unlink(missing_ok=True)
         return run
 
@@ -69,15 +74,26 @@ class Run:
     def append(self, row: dict[str, Any]) -> None:
         """Append a row to metrics.jsonl; where that fails, it is written with the next one."""
         self._unwritten += json.dumps(row) + "\n"
+        with suppress(OSError):
+            self._write_rows()
+
+    def flush(self) -> None:
+        """Flush the log to the disk, so that no checkpoint outlives its rows. Raises OSError."""
+        self._write_rows()
+        with (self.folder / METRICS).open("a", encoding="utf-8") as file:
+            os.fsync(file.fileno())
+
+    def _write_rows(self) -> None:
         path = self.folder / METRICS
         before = path.stat().st_size if path.exists() else 0
         try:
             with path.open("a", encoding="utf-8") as file:
                 file.write(self._unwritten)
-            self._unwritten = ""
         except OSError:
             with suppress(OSError):  # half a row would spoil the log
                 os.truncate(path, before)
+            raise
+        self._unwritten = ""
 
     def cut(self, step: int) -> None:
         """Forget the rows after `step`: a run that goes on from there writes them again."""
@@ -90,7 +106,8 @@ class Run:
 
     def close(self) -> None:
         """Let other processes use the folder."""
-        (self.folder / HOLDER).unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that became read-only
+            (self.folder / HOLDER).unlink()
         self._lock.release()
 
 
@@ -112,6 +129,11 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise DataError(f"{path}: line {number} is no row of a log", "remove the line to go on without it")
+
+
+def _content(folder: Path) -> set[str]:
+    """What stands in a folder besides the lock."""
+    return {path.name for path in folder.iterdir()} - {LOCK, HOLDER} if folder.exists() else set()
 
 
 def is_run(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """What a run takes up from a checkpoint, which checkpoints it refuses, and how it goes back to one."""
 
-from bbyte import device
+from bbyte import device, durable
 from bbyte.checkpoint import find, store
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import to_dict
@@ -77,6 +77,10 @@ def _take_up(run: State, loaded: store.Loaded, *, optimizer_state: bool) -> None
         expected = run.update.expected_state()
         state = store.load_optimizer(loaded.found.path, expected, run.placement.device)
     run.update.load(loaded.model.state_dict(), state)
+    # Later checkpoints are damaged, or of the course that is left now: --resume must not find them again.
+    steps = find.steps(run.folder)
+    for later in steps[: steps.index(loaded.found.path)] if loaded.found.path in steps else ():
+        durable.discard(later)
 
 
 def _refuse_another(run: State, meta: CheckpointMeta) -> None:

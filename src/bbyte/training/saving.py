@@ -1,12 +1,13 @@
 """Writing a run's checkpoints, whatever the disk does, and dropping those it no longer needs."""
 
-import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
+from bbyte import durable
 from bbyte.checkpoint import find, meta, store
 from bbyte.errors import BbyteError, DataError
 from bbyte.training import reporting
@@ -68,9 +69,11 @@ def write(run: State) -> Path:
             f"the weights are not finite at step {described.step}: the run diverged, nothing was saved",
             "resume from the last checkpoint with a lower --lr or --matrix-lr",
         )
+    run.log.flush()
     path = store.save(run.folder, described, run.update.weights(), run.update.state())
     for step in _superseded(run, path):
-        shutil.rmtree(step)
+        with suppress(OSError):  # what cannot be removed now is after the next save
+            durable.discard(step)
     return path
 
 
