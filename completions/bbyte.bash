@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte train'|'bbyte train ar'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte plan'|'bbyte plan ar'|'bbyte train'|'bbyte train ar'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -52,6 +52,49 @@ _bbyte() {
         'bbyte generate:--penalty-window') return ;;
         'bbyte generate:--seed') return ;;
         'bbyte generate:--config') return ;;
+        'bbyte plan ar:--data') return ;;
+        'bbyte plan ar:--preset') return ;;
+        'bbyte plan ar:--memory') return ;;
+        'bbyte plan ar:--n-layer') return ;;
+        'bbyte plan ar:--d-model') return ;;
+        'bbyte plan ar:--n-head') return ;;
+        'bbyte plan ar:--n-kv-head') return ;;
+        'bbyte plan ar:--d-ff') return ;;
+        'bbyte plan ar:--activation') COMPREPLY=($(compgen -W 'swiglu relu2' -- "$current")); return ;;
+        'bbyte plan ar:--rope-base') return ;;
+        'bbyte plan ar:--z-loss') return ;;
+        'bbyte plan ar:--steps') return ;;
+        'bbyte plan ar:--epochs') return ;;
+        'bbyte plan ar:--batch-size') return ;;
+        'bbyte plan ar:--grad-accum') return ;;
+        'bbyte plan ar:--micro-batch') COMPREPLY=($(compgen -W 'auto' -- "$current")); return ;;
+        'bbyte plan ar:--seq-len') return ;;
+        'bbyte plan ar:--seq-len-cap') return ;;
+        'bbyte plan ar:--stride') return ;;
+        'bbyte plan ar:--optimizer') COMPREPLY=($(compgen -W 'auto adamw adamw8bit muon' -- "$current")); return ;;
+        'bbyte plan ar:--lr') return ;;
+        'bbyte plan ar:--matrix-lr') return ;;
+        'bbyte plan ar:--weight-decay') return ;;
+        'bbyte plan ar:--weight-decay-until') return ;;
+        'bbyte plan ar:--ema') return ;;
+        'bbyte plan ar:--schedule') COMPREPLY=($(compgen -W 'wsd cosine' -- "$current")); return ;;
+        'bbyte plan ar:--warmup-steps') return ;;
+        'bbyte plan ar:--cooldown') return ;;
+        'bbyte plan ar:--clip') return ;;
+        'bbyte plan ar:--full-precision-start') return ;;
+        'bbyte plan ar:--extended-from') return ;;
+        'bbyte plan ar:--seed') return ;;
+        'bbyte plan ar:--log-every') return ;;
+        'bbyte plan ar:--eval-every') return ;;
+        'bbyte plan ar:--val-fraction') return ;;
+        'bbyte plan ar:--eval-bytes') return ;;
+        'bbyte plan ar:--save-every') return ;;
+        'bbyte plan ar:--keep') return ;;
+        'bbyte plan ar:--device') return ;;
+        'bbyte plan ar:--precision') COMPREPLY=($(compgen -W 'auto fp32 bf16 fp16' -- "$current")); return ;;
+        'bbyte plan ar:--threads') return ;;
+        'bbyte plan ar:--grad-checkpoint') COMPREPLY=($(compgen -W 'auto none mlp block' -- "$current")); return ;;
+        'bbyte plan ar:--config') return ;;
         'bbyte train ar:--data') return ;;
         'bbyte train ar:--preset') return ;;
         'bbyte train ar:--out') return ;;
@@ -117,12 +160,15 @@ _bbyte() {
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart pack shard-tinystories eval-bpb generate train runs plot" ;;
+        'bbyte:'*) words="quickstart pack shard-tinystories eval-bpb generate plan train runs plot" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
+        'bbyte plan:'-*) words="--help" ;;
+        'bbyte plan:'*) words="ar" ;;
+        'bbyte plan ar:'-*) words="--data --preset --memory --probe --no-probe --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
         'bbyte train:'-*) words="--help" ;;
         'bbyte train:'*) words="ar" ;;
         'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;

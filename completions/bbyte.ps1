@@ -8,6 +8,7 @@ $bbytePlaces = @{
         @('shard-tinystories', 'Make a corpus of TinyStories'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),
+        @('plan', 'Plan a run'),
         @('train', 'Train a model'),
         @('runs', 'Look at the runs there are, compare and remove them'),
         @('plot', 'Draw curves'),
@@ -80,6 +81,74 @@ $bbytePlaces = @{
         @('--repetition-penalty', 'Above 1 makes bytes of the last --penalty-window less likely'),
         @('--penalty-window', 'How many bytes back the repetition penalty looks'),
         @('--seed', 'The same seed gives the same bytes'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plan' = @(
+        @('ar', 'Autoregressive transformer (BitByteLM), ternary by default'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plan ar' = @(
+        @('--data', 'Corpus, shards, folder or file (default: the newest corpus, if any).'),
+        @('--preset', 'Named architecture; single settings change it.'),
+        @('--memory', 'Would it fit in so much? 12GB, 24GiB (default: what is free here).'),
+        @('--probe', 'Time a few steps, about two seconds.'),
+        @('--no-probe', 'Time a few steps, about two seconds.'),
+        @('--n-layer', 'Transformer blocks'),
+        @('--d-model', 'Width of the residual stream'),
+        @('--n-head', 'Attention heads'),
+        @('--n-kv-head', 'Key/value heads, shared by groups of attention heads (default: n_head)'),
+        @('--d-ff', 'Width inside the feed-forward'),
+        @('--ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--no-ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--act-quant', '8-bit activations before each ternary matrix'),
+        @('--no-act-quant', '8-bit activations before each ternary matrix'),
+        @('--activation', 'Gate of the feed-forward'),
+        @('--sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--no-sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--qk-norm', 'Normalise queries and keys per head'),
+        @('--no-qk-norm', 'Normalise queries and keys per head'),
+        @('--tied', 'Output head shares the embedding''s weights'),
+        @('--no-tied', 'Output head shares the embedding''s weights'),
+        @('--rope-base', 'Base of the rotary frequencies'),
+        @('--z-loss', 'Weight of the z-loss, which keeps logits small'),
+        @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
+        @('--epochs', 'Passes over the corpus, instead of steps'),
+        @('--batch-size', 'Windows of a batch (default: by device and window)'),
+        @('--grad-accum', 'Batches added up for one optimizer step'),
+        @('--micro-batch', 'Windows computed at once: a batch or less, halved where memory runs out'),
+        @('--seq-len', 'Fixed window in bytes (default: on a GPU the curriculum)'),
+        @('--seq-len-cap', 'Longest window of the curriculum 2048, 4096, 8192'),
+        @('--stride', 'Bytes from one window to the next (default: the longest window)'),
+        @('--optimizer', 'auto takes muon'),
+        @('--lr', 'Learning rate of AdamW (default: 3e-3 beside Muon, else by size)'),
+        @('--matrix-lr', 'Learning rate of Muon, which updates the matrices of the blocks'),
+        @('--weight-decay', 'Weight decay of AdamW''s matrices; Muon''s own is 0'),
+        @('--weight-decay-until', 'Part of the steps with weight decay (default: 0.5 where ternary, else 1)'),
+        @('--ema', 'Decay of a moving average of the weights, which is then the model; 0: none'),
+        @('--schedule', 'Warm-up, constant, linear cool-down; or cosine to 10 %'),
+        @('--warmup-steps', 'Steps of the linear warm-up (default: 2 % of all, at most 500)'),
+        @('--cooldown', 'Part of the steps in the cool-down of wsd'),
+        @('--clip', 'Largest norm of the gradient'),
+        @('--full-precision-start', 'Part of the steps before ternary weights set in'),
+        @('--extended-from', 'Steps of the run that this one extends: its start and window stages stay as they were'),
+        @('--seed', 'Decides initial weights and the order of the data'),
+        @('--log-every', 'Steps between lines of the log'),
+        @('--eval-every', 'Steps between validations (default: a tenth of all; 0: at the end)'),
+        @('--val-fraction', 'Part held out by the documents'' digests, where pack held nothing out'),
+        @('--eval-bytes', 'Validation bytes scored each time'),
+        @('--save-every', 'Steps between checkpoints (default: a tenth of all; 0: at the end)'),
+        @('--keep', 'Newest checkpoints kept; 0 keeps all'),
+        @('--keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--no-keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps'),
+        @('--precision', 'Number type of both passes'),
+        @('--threads', 'CPU threads; 0 takes all cores'),
+        @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -259,6 +328,49 @@ $bbyteChoices = @{
     'bbyte generate --penalty-window' = @()
     'bbyte generate --seed' = @()
     'bbyte generate --config' = @()
+    'bbyte plan ar --data' = @()
+    'bbyte plan ar --preset' = @()
+    'bbyte plan ar --memory' = @()
+    'bbyte plan ar --n-layer' = @()
+    'bbyte plan ar --d-model' = @()
+    'bbyte plan ar --n-head' = @()
+    'bbyte plan ar --n-kv-head' = @()
+    'bbyte plan ar --d-ff' = @()
+    'bbyte plan ar --activation' = @('swiglu', 'relu2')
+    'bbyte plan ar --rope-base' = @()
+    'bbyte plan ar --z-loss' = @()
+    'bbyte plan ar --steps' = @()
+    'bbyte plan ar --epochs' = @()
+    'bbyte plan ar --batch-size' = @()
+    'bbyte plan ar --grad-accum' = @()
+    'bbyte plan ar --micro-batch' = @('auto')
+    'bbyte plan ar --seq-len' = @()
+    'bbyte plan ar --seq-len-cap' = @()
+    'bbyte plan ar --stride' = @()
+    'bbyte plan ar --optimizer' = @('auto', 'adamw', 'adamw8bit', 'muon')
+    'bbyte plan ar --lr' = @()
+    'bbyte plan ar --matrix-lr' = @()
+    'bbyte plan ar --weight-decay' = @()
+    'bbyte plan ar --weight-decay-until' = @()
+    'bbyte plan ar --ema' = @()
+    'bbyte plan ar --schedule' = @('wsd', 'cosine')
+    'bbyte plan ar --warmup-steps' = @()
+    'bbyte plan ar --cooldown' = @()
+    'bbyte plan ar --clip' = @()
+    'bbyte plan ar --full-precision-start' = @()
+    'bbyte plan ar --extended-from' = @()
+    'bbyte plan ar --seed' = @()
+    'bbyte plan ar --log-every' = @()
+    'bbyte plan ar --eval-every' = @()
+    'bbyte plan ar --val-fraction' = @()
+    'bbyte plan ar --eval-bytes' = @()
+    'bbyte plan ar --save-every' = @()
+    'bbyte plan ar --keep' = @()
+    'bbyte plan ar --device' = @()
+    'bbyte plan ar --precision' = @('auto', 'fp32', 'bf16', 'fp16')
+    'bbyte plan ar --threads' = @()
+    'bbyte plan ar --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
+    'bbyte plan ar --config' = @()
     'bbyte train ar --data' = @()
     'bbyte train ar --preset' = @()
     'bbyte train ar --out' = @()

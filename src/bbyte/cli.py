@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bbyte.commands import eval_bpb, generate, pack, plot, quickstart, runs, shard_tinystories, train
+from bbyte.commands import eval_bpb, generate, pack, plan, plot, quickstart, runs, shard_tinystories, train
 from bbyte.terminal.boundary import run
 from bbyte.terminal.flags import add_group, new_group, register
 
@@ -35,6 +35,7 @@ register(
     panel="Data",
     examples=shard_tinystories.EXAMPLES,
 )
+add_group(app, "plan", plan.group(), panel="Training")
 add_group(app, "train", train.group(), panel="Training")
 add_group(app, "runs", runs.group(), panel="Training")
 add_group(app, "plot", plot.group(), panel="Training")

@@ -61,7 +61,9 @@ def relu2(gate_up: Tensor) -> Tensor:
 def row_blocks(x: Tensor) -> list[slice]:
     """Stretches of rows of `x` (rows, columns) that stay in a CPU's cache from one operation to the next."""
     rows, columns = x.shape
-    step = max(32, _CACHED // max(1, columns)) if x.device.type == "cpu" else max(1, rows)
+    # A subclass only stands for a tensor, to follow what is done with it.
+    cached = x.device.type == "cpu" and type(x) is Tensor
+    step = max(32, _CACHED // max(1, columns)) if cached else max(1, rows)
     return [slice(start, start + step) for start in range(0, rows, step)]
 
 

@@ -44,7 +44,7 @@ def trainer(learned: ByteCorpus, *, seconds: float = SECONDS, out: Path | None =
     return start(
         Request(
             family="ar", data=learned.path, preset="tiny", training=TRAINING,
-            name="quickstart", out=out, seconds=seconds,
+            name="quickstart", out=out, seconds=seconds, planned=True,
         )
     )  # fmt: skip
 

@@ -125,6 +125,7 @@ def train(
         resume=place,
         extend=extend,
         optimizer_state=optimizer_state,
+        planned=True,
     )
     trainer = start(request)
     with Interruption(screen) as interruption:

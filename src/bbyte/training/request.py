@@ -45,6 +45,8 @@ class Request:
     """Finds a corpus where no data was given."""
     seconds: float = TARGET_SECONDS
     """How long the run should take, where the number of steps is left open."""
+    planned: bool = False
+    """Whether memory and pace are found out before it starts (see `bbyte.training.plan`); takes seconds."""
 
 
 def resumable(asked: str | None, out: Path | None, family: str) -> Path | None:

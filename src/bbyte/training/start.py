@@ -1,6 +1,7 @@
 """From a request to a trainer that is ready to run."""
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,9 +12,10 @@ from bbyte.device import environment, keep_freed_memory
 from bbyte.errors import UsageError
 from bbyte.runs import folder as runs
 from bbyte.runs.folder import Run
+from bbyte.training import choose, resuming
 from bbyte.training import request as requests
-from bbyte.training import resuming
-from bbyte.training.choose import settle
+from bbyte.training.plan import plan
+from bbyte.training.probe import probe
 from bbyte.training.request import Request
 from bbyte.training.schedule import Schedule
 from bbyte.training.settings import Settings, check
@@ -47,7 +49,7 @@ def start(request: Request) -> Trainer:
 
 
 def _start(request: Request, run: Run | None = None) -> Trainer:
-    loaded, micro_batch = None, request.training.get("micro_batch")
+    loaded, asked_for = None, request.training.get("micro_batch")
     if request.resume is not None:
         loaded = store.load(request.resume)
         request = requests.completed(request, loaded.found.path.parent, loaded.meta)
@@ -61,18 +63,20 @@ def _start(request: Request, run: Run | None = None) -> Trainer:
         keep_freed_memory()
     corpus = ByteCorpus.open(request.data or "")
     data = divide(corpus, settings.training.val_fraction, settings.training.eval_bytes)
-    settings = settle(settings, data, request.seconds)
+    settings, micro_batch = _settled(request, settings, data)
     if request.extend is not None and loaded is not None:
         requests.check_reach(settings.training, loaded.meta.step)
     created = None
     if run is None:
         run = created = Run.create(_new_folder(request, settings), overwrite=request.allow_overwrite)
     try:
-        trainer = _build(settings, data, run)
+        trainer = _build(settings, data, run, micro_batch)
         if loaded is not None:
             trainer.warnings += resuming.resume(trainer, loaded, optimizer_state=request.optimizer_state)
-            if micro_batch is not None and micro_batch != "auto":  # else it stays what was found to fit
+            if asked_for is not None and asked_for != "auto":
                 trainer.progress.micro_batch = micro_batch
+            else:  # what was found to fit when the run was saved, unless there is less room now
+                trainer.progress.micro_batch = min(trainer.progress.micro_batch, micro_batch)
             if request.extend is not None:
                 run.write(runs.rows(loaded.found.path.parent))
             run.cut(loaded.meta.step)
@@ -84,15 +88,30 @@ def _start(request: Request, run: Run | None = None) -> Trainer:
     return trainer
 
 
-def _build(settings: Settings, data: Division, run: Run) -> Trainer:
+def _settled(request: Request, settings: Settings, data: Division) -> tuple[Settings, int]:
+    """The settings with nothing left open, and how many windows to compute at once."""
+    settings = choose.batch(settings.change(data.sentence), data)
+    if not request.planned:
+        pace = partial(probe, settings, settings.micro_batch)
+        return choose.steps(settings, data, request.seconds, pace), settings.micro_batch
+    planned = plan(settings)
+    planned.require_room()
+    measured = planned.pace
+    assert measured is not None  # noqa: S101 - what fits is timed
+    settings = choose.steps(settings, data, request.seconds, lambda: measured)
+    lines = dataclasses.replace(planned, settings=settings).lines()
+    return settings.change(*lines), planned.micro_batch
+
+
+def _build(settings: Settings, data: Division, run: Run, micro_batch: int) -> Trainer:
     torch.manual_seed(settings.training.seed)
     objective = settings.build(settings.placement.device)
-    config, micro_batch = settings.training, settings.micro_batch
+    config = settings.training
     window = (micro_batch, Schedule(config).longest + 1)
     forward, said = wrap(objective, settings.runtime, settings.placement, window)
     return Trainer(
         settings.family, objective, forward, config, settings.placement, data, run, micro_batch,
-        (*settings.said, data.sentence, *said),
+        (*settings.said, *said),
     )  # fmt: skip
 
 

@@ -1,0 +1,144 @@
+"""How much memory a run will take, by part, found out without taking it."""
+
+import dataclasses
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import unset_fake_temporarily
+
+from bbyte.device import Placement
+from bbyte.training import optimizer
+from bbyte.training.heap import CUDA_BLOCK, PAGE, Heap, Rounded
+from bbyte.training.rehearsal import Rehearsal
+from bbyte.training.schedule import Schedule
+from bbyte.training.settings import Settings
+from bbyte.training.tracing import following
+from bbyte.training.validator import POSITIONS_AT_ONCE
+from bbyte.training.wrap import GIVEN_BACK_FROM, recompute, recomputed
+
+KEPT_BELOW = 32 << 20
+"""`device.keep_freed_memory` has glibc keep what is smaller."""
+KERNELS = 48 << 20
+"""What a process on a CPU grows by once it computes: code that is loaded, buffers, small objects."""
+WORKSPACE = 32 << 20
+"""What cuBLAS keeps for its products."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The most bytes that a run holds of each kind.
+
+    activations: at each window length, all that a forward and backward pass hold besides at their peak, with
+    ternary copies of the weights and what lies unused in between. update, validation: the same of the
+    optimizer's step and of a validation. process: on a CPU the program, on a GPU its libraries' workspace.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    average: int
+    activations: dict[int, int]
+    update: int
+    validation: int
+    process: int
+
+    @property
+    def total(self) -> int:
+        """The peak: what is always there, and the largest of what comes and goes."""
+        always = self.weights + self.gradients + self.optimizer + self.average + self.process
+        return always + max(*self.activations.values(), self.update, self.validation)
+
+
+def estimate(settings: Settings, micro_batch: int) -> Memory:
+    """The memory of a run that computes `micro_batch` windows at once, in eager mode.
+
+    A step with the longest window is followed on tensors without data. That takes some tenths of a second for
+    a small model and some seconds for a large one.
+    """
+    return _follow(settings, micro_batch, _lengths(settings)[-1])
+
+
+def with_shorter_windows(memory: Memory, settings: Settings, micro_batch: int) -> Memory:
+    """`memory`, as `estimate` gave it, with the activations of the run's shorter windows too.
+
+    The shortest one is followed; in between memory grows in a line.
+    """
+    lengths = _lengths(settings)
+    first, last = lengths[0], lengths[-1]
+    if first == last:
+        return memory
+    low, high = _follow(settings, micro_batch, first).activations[first], memory.activations[last]
+    slope = (high - low) / (last - first)
+    return dataclasses.replace(memory, activations={n: round(low + slope * (n - first)) for n in lengths})
+
+
+def _lengths(settings: Settings) -> list[int]:
+    schedule = Schedule(dataclasses.replace(settings.training, steps=settings.training.steps or 100))
+    return sorted({stage.seq_len for stage in schedule.stages})
+
+
+def _follow(settings: Settings, rows: int, length: int) -> Memory:
+    placement, config = _followed(settings.placement), settings.training
+    objective, allocator = settings.build("meta"), _allocator(settings)
+    model = objective.get_submodule("model")
+    recompute(model, recomputed(settings.runtime, settings.placement))
+
+    def window(rows: int) -> Tensor:
+        return torch.zeros(rows, length + 1, dtype=torch.uint8, device=placement.device)
+
+    with following(allocator):
+        objective._apply(lambda tensor: _without_data(tensor, placement.device))  # type: ignore[no-untyped-call]
+        with unset_fake_temporarily():  # bitsandbytes looks at values when it is made
+            optimizers = optimizer.build(model, config)
+        rehearsal = Rehearsal(objective, objective, optimizers, config, placement)
+        if (config.batch_size or 1) * config.grad_accum > rows:  # gradients are there, of another micro-batch
+            for weight in model.parameters():
+                weight.grad = torch.zeros_like(weight)
+        rehearsal.compute(window(rows))
+        weights = _bytes((*objective.parameters(), *objective.buffers()))
+        gradients = _bytes(weight.grad for weight in objective.parameters() if weight.grad is not None)
+        state = _bytes(optimizers.state().values())
+        average = _bytes(rehearsal.ema.averages.values()) if rehearsal.ema else 0
+        always = weights + gradients + state + average
+        computing = allocator.take_peak() - always
+        rehearsal.update()
+        updating = allocator.take_peak() - always
+        scored = max(1, min(POSITIONS_AT_ONCE, config.eval_bytes) // length)
+        with torch.inference_mode(), placement.autocast():
+            objective.eval().measure(window(scored), 0)  # type: ignore[operator]
+        validating = allocator.take_peak() - always
+    process = _process(settings.placement)
+    return Memory(weights, gradients, state, average, {length: computing}, updating, validating, process)
+
+
+def _followed(placement: Placement) -> Placement:
+    """Where operations are followed: as they are where the device is there, else as a CPU does them."""
+    there = placement.device == "cpu" or (placement.device.startswith("cuda") and torch.cuda.is_available())
+    return placement if there else dataclasses.replace(placement, device="cpu")
+
+
+def _allocator(settings: Settings) -> Heap | Rounded:
+    if settings.placement.device != "cpu":
+        return Rounded(CUDA_BLOCK)
+    if platform.libc_ver()[0] != "glibc":
+        return Rounded(PAGE)
+    kept = recomputed(settings.runtime, settings.placement) == "none"
+    return Heap(KEPT_BELOW if kept else GIVEN_BACK_FROM)
+
+
+def _without_data(tensor: Tensor, place: str) -> Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device=place)
+
+
+def _bytes(tensors: Iterable[Tensor]) -> int:
+    """What lies behind them, each storage once."""
+    storages = [tensor.untyped_storage() for tensor in tensors]
+    return sum({storage._cdata: storage.nbytes() for storage in storages}.values())
+
+
+def _process(placement: Placement) -> int:
+    return psutil.Process().memory_info().rss + KERNELS if placement.device == "cpu" else WORKSPACE

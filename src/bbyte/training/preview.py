@@ -1,0 +1,63 @@
+"""The plan of a run that is only thought of: with or without a corpus, for this machine or another card."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from bbyte.data.corpus import ByteCorpus
+from bbyte.errors import UsageError
+from bbyte.training.choose import settle
+from bbyte.training.plan import Plan, plan
+from bbyte.training.request import Request
+from bbyte.training.room import Room
+from bbyte.training.settings import Settings, check
+from bbyte.training.validation import Division, divide
+
+LEAST_STEPS = 20
+
+
+def preview(request: Request, room: Room | None = None, *, probing: bool = True) -> Plan:
+    """What `start` with this request would take; writes nothing. `request.data` may be None.
+
+    With `room`, whether it fits in so much; on a machine without a GPU and with the device left open, that is
+    the memory of a CUDA card, and nothing is timed. Raises what `start` raises before it writes, but leaves
+    it to `Plan.fits` to say that it does not fit.
+    """
+    settings = check(request)
+    if room is not None and settings.runtime.device == "auto" and settings.placement.device != "cuda":
+        settings, probing = _on_a_card(settings), False
+    config = settings.training
+    is_open = config.steps is None and config.epochs is None
+    if is_open:
+        settings = settings.change(steps=LEAST_STEPS)
+    settings = settle(settings, _data(request, settings), request.seconds)
+    if is_open:
+        settings = settings.change(steps=None)
+    planned = plan(settings, room, probing=probing)
+    if is_open and planned.pace:
+        steps = max(LEAST_STEPS, round(request.seconds / planned.pace.seconds_a_step))
+        planned = dataclasses.replace(planned, settings=settings.change(steps=steps))
+    return planned
+
+
+def _on_a_card(settings: Settings) -> Settings:
+    """The same on a CUDA card that computes in bfloat16, unless another precision was asked for."""
+    asked = settings.runtime.precision
+    precision = "bf16" if asked == "auto" else asked
+    placement = dataclasses.replace(settings.placement, device="cuda", precision=precision, reasons=())
+    return dataclasses.replace(settings, placement=placement)
+
+
+@dataclass(frozen=True)
+class _AnyCorpus:
+    """Stands for a corpus that is long enough for everything."""
+
+    size: int = 1 << 60
+
+
+def _data(request: Request, settings: Settings) -> Division:
+    if request.data is not None:
+        config = settings.training
+        return divide(ByteCorpus.open(request.data), config.val_fraction, config.eval_bytes)
+    if settings.training.epochs is not None:
+        raise UsageError("how many steps epochs are depends on the corpus", "--data with the corpus")
+    return Division(None, _AnyCorpus(), None, 0.0, "")  # type: ignore[arg-type]
