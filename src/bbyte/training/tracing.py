@@ -23,7 +23,7 @@ class Allocator(Protocol):
         """Give back what was taken under `name`."""
 
 
-class _Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Following(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Tells `allocator` of the storage behind every new tensor, and of its end."""
 
     def __init__(self, allocator: Allocator) -> None:
@@ -62,5 +62,5 @@ def following(allocator: Allocator) -> Iterator[None]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the addresses that quantized weights are cached by
-        with FakeTensorMode(allow_non_fake_inputs=True), _Following(allocator):
+        with FakeTensorMode(allow_non_fake_inputs=True), Following(allocator):
             yield
