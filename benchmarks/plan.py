@@ -52,7 +52,7 @@ CONFIGURATIONS: dict[str, list[dict[str, Any]]] = {
 def compare(configuration: dict[str, Any], device: str) -> tuple[int, int]:
     """The bytes planned, and the bytes measured, of a run in this process."""
     from bbyte.device import peak_memory
-    from bbyte.training.memory import estimate
+    from bbyte.training.planning.memory import estimate
     from bbyte.training.request import Request
     from bbyte.training.settings import check
     from bbyte.training.start import start

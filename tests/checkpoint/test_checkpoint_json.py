@@ -31,7 +31,8 @@ def rewritten(folder, **changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 1}, {"version": 3}, {"version": True}, {"version": 2.0}, {"format": "bbyte-corpus"}, {"extra": 1},
+        {"version": 1}, {"version": 3}, {"version": True}, {"version": 2.0}, {"format": "bbyte-corpus"},
+        {"extra": 1},
         {"kind": "frozen"}, {"kind": 1}, {"family": "arr"}, {"family": None}, {"family": ["ar"]},
         {"variant": 3}, {"config": []}, {"config": None}, {"step": -1}, {"step": True}, {"step": 1.0},
         {"step": 1 << 70}, {"step": "1"}, {"bytes_seen": None}, {"context": 0}, {"context": 16.0},

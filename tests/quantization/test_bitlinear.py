@@ -12,7 +12,7 @@ from bbyte.models.ar.model import BitByteLM
 from bbyte.models.ar.objective import NextByte
 from bbyte.quantization.bitlinear import BitLinear, fused_linear, is_ternary, set_quantized
 from bbyte.quantization.ternary import ternary_values
-from bbyte.training.muon import Muon
+from bbyte.training.optim.muon import Muon
 
 
 def random(*shape, seed=0):

@@ -18,7 +18,7 @@ from bbyte.models.families import family
 from bbyte.training import saving
 from bbyte.training.events import Evaluated, Saved, Stepped
 from bbyte.training.feed import Feed
-from bbyte.training.probe import Pace
+from bbyte.training.planning.probe import Pace
 from bbyte.training.request import Request
 from bbyte.training.start import start
 from bbyte.training.validation import divide

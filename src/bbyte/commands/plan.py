@@ -65,8 +65,8 @@ def plan(
 ) -> None:
     """Say what a run would take."""
     from bbyte.data.corpus import newest_corpus
-    from bbyte.training import room
-    from bbyte.training.preview import preview
+    from bbyte.training.planning import room
+    from bbyte.training.planning.preview import preview
     from bbyte.training.request import Request
 
     request = Request(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bbyte.data.sampling import WindowOrder
 from bbyte.figures import duration
-from bbyte.training.probe import Pace, probe
+from bbyte.training.planning.probe import Pace
 from bbyte.training.schedule import stages
 from bbyte.training.settings import Settings
 from bbyte.training.validation import Division
@@ -13,12 +13,6 @@ from bbyte.training.validation import Division
 CPU_SEQ_LEN = 256
 LEAST_STEPS = 20
 BYTES_A_STEP = {"cpu": 8192, "cuda": 65536, "mps": 16384}
-
-
-def settle(settings: Settings, data: Division, seconds: float) -> Settings:
-    """The settings with nothing left open; see `batch` and `steps`."""
-    settings = batch(settings, data)
-    return steps(settings, data, seconds, lambda: probe(settings, settings.micro_batch))
 
 
 def batch(settings: Settings, data: Division) -> Settings:
@@ -45,7 +39,7 @@ def batch(settings: Settings, data: Division) -> Settings:
     return settings
 
 
-def steps(settings: Settings, data: Division, seconds: float, pace: Callable[[], Pace]) -> Settings:
+def steps(settings: Settings, data: Division, seconds: float, pace: Callable[[], Pace | None]) -> Settings:
     """How many steps, and what goes by their number. Where neither steps nor epochs are given, the run takes
     about `seconds` at the `pace`, which is asked for only then."""
     config = settings.training
@@ -53,9 +47,11 @@ def steps(settings: Settings, data: Division, seconds: float, pace: Callable[[],
         count = epochs_in_steps(settings, data)
         settings = settings.change(f"steps {count:,}: {config.epochs:g} epochs", steps=count, epochs=None)
     elif config.steps is None:
-        a_step = pace().seconds_a_step
-        count = max(LEAST_STEPS, round(seconds / a_step))
-        said = f"steps {count:,}: about {duration(seconds)} at {a_step * 1000:.0f} ms a step"
+        measured = pace()
+        assert measured is not None, "what fits is timed"  # noqa: S101
+        count = max(LEAST_STEPS, round(seconds / measured.seconds_a_step))
+        a_step = f"{measured.seconds_a_step * 1000:.0f} ms a step"
+        said = f"steps {count:,}: about {duration(seconds)} at {a_step}"
         settings = settings.change(said, steps=count)
     total = settings.training.steps
     assert total  # noqa: S101

@@ -46,7 +46,7 @@ class Request:
     seconds: float = TARGET_SECONDS
     """How long the run should take, where the number of steps is left open."""
     planned: bool = False
-    """Whether memory and pace are found out before it starts (see `bbyte.training.plan`); takes seconds."""
+    """Whether memory and pace are found out before it starts, which takes seconds (see `planning.plan`)."""
 
 
 def resumable(asked: str | None, out: Path | None, family: str) -> Path | None:

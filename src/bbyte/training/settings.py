@@ -13,8 +13,8 @@ from bbyte.errors import UsageError
 from bbyte.models.contract import Family
 from bbyte.models.families import family
 from bbyte.quantization.bitlinear import is_ternary
-from bbyte.training.adamw import adamw8bit_class
 from bbyte.training.config import TrainConfig
+from bbyte.training.optim.adamw import adamw8bit_class
 from bbyte.training.request import Request
 
 NOT_RECORDED = ("vocab_size", "norm_eps")

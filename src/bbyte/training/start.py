@@ -14,8 +14,8 @@ from bbyte.runs import folder as runs
 from bbyte.runs.folder import Run
 from bbyte.training import choose, resuming
 from bbyte.training import request as requests
-from bbyte.training.plan import plan
-from bbyte.training.probe import probe
+from bbyte.training.planning.plan import plan
+from bbyte.training.planning.probe import probe
 from bbyte.training.request import Request
 from bbyte.training.schedule import Schedule
 from bbyte.training.settings import Settings, check
@@ -96,9 +96,7 @@ def _settled(request: Request, settings: Settings, data: Division) -> tuple[Sett
         return choose.steps(settings, data, request.seconds, pace), settings.micro_batch
     planned = plan(settings)
     planned.require_room()
-    measured = planned.pace
-    assert measured is not None  # noqa: S101 - what fits is timed
-    settings = choose.steps(settings, data, request.seconds, lambda: measured)
+    settings = choose.steps(settings, data, request.seconds, lambda: planned.pace)
     lines = dataclasses.replace(planned, settings=settings).lines()
     return settings.change(*lines), planned.micro_batch
 

@@ -9,11 +9,11 @@ from bbyte.data.sampling import WindowOrder
 from bbyte.device import Placement
 from bbyte.models.contract import Family
 from bbyte.runs.folder import Run
-from bbyte.training import optimizer
 from bbyte.training.config import TrainConfig
-from bbyte.training.ema import Ema
 from bbyte.training.feed import Feed
-from bbyte.training.gradients import LossScale
+from bbyte.training.optim import optimizer
+from bbyte.training.optim.ema import Ema
+from bbyte.training.optim.gradients import LossScale
 from bbyte.training.progress import Clock, Progress
 from bbyte.training.schedule import Schedule
 from bbyte.training.update import Update

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from bbyte.checkpoint.tensors import TensorInfo, info_of
 from bbyte.device import Placement
-from bbyte.training.ema import Ema
 from bbyte.training.feed import Feed, Request
-from bbyte.training.gradients import LossScale, clip
-from bbyte.training.optimizer import Optimizers
+from bbyte.training.optim.ema import Ema
+from bbyte.training.optim.gradients import LossScale, clip
+from bbyte.training.optim.optimizer import Optimizers
 from bbyte.training.schedule import Schedule
 
 

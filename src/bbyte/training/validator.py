@@ -9,8 +9,8 @@ from torch import nn
 from bbyte import device
 from bbyte.device import Placement
 from bbyte.evaluation import ByteSource, Score, bits_per_byte, objective_measure
-from bbyte.training.ema import Ema
 from bbyte.training.events import Event, Warned
+from bbyte.training.optim.ema import Ema
 
 POSITIONS_AT_ONCE = 16384
 

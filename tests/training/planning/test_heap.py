@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from bbyte.training.heap import PAGE, SCATTERED, Heap, Rounded
+from bbyte.training.planning.heap import PAGE, SCATTERED, Heap, Rounded
 
 HEADER, ALIGNMENT = 16, 64
 

@@ -7,12 +7,12 @@ import pytest
 
 from bbyte.errors import OutOfMemoryError
 from bbyte.models.families import families
-from bbyte.training import plan as planning
-from bbyte.training.memory import Memory
-from bbyte.training.plan import plan
-from bbyte.training.probe import Pace
+from bbyte.training.planning import plan as planning
+from bbyte.training.planning.memory import Memory
+from bbyte.training.planning.plan import plan
+from bbyte.training.planning.probe import Pace
+from bbyte.training.planning.room import Room
 from bbyte.training.request import Request
-from bbyte.training.room import Room
 from bbyte.training.settings import check
 
 MB = 10**6

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from bbyte.checkpoint.tensors import TensorInfo, info_of
-from bbyte.training.adamw import adamw, adamw8bit
 from bbyte.training.config import TrainConfig
-from bbyte.training.muon import Muon
+from bbyte.training.optim.adamw import adamw, adamw8bit
+from bbyte.training.optim.muon import Muon
 
 MUON_ADAMW_LR = 3e-3
 

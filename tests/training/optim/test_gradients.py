@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from bbyte.training import gradients
-from bbyte.training.gradients import LossScale, clip
+from bbyte.training.optim import gradients
+from bbyte.training.optim.gradients import LossScale, clip
 
 NONE, FP16 = LossScale("fp32", "cpu"), LossScale("fp16", "cpu")
 

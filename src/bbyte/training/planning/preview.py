@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 from bbyte.data.corpus import ByteCorpus
 from bbyte.errors import UsageError
-from bbyte.training.choose import settle
-from bbyte.training.plan import Plan, plan
+from bbyte.training import choose
+from bbyte.training.planning.plan import Plan, plan
+from bbyte.training.planning.room import Room
 from bbyte.training.request import Request
-from bbyte.training.room import Room
 from bbyte.training.settings import Settings, check
 from bbyte.training.validation import Division, divide
-
-LEAST_STEPS = 20
 
 
 def preview(request: Request, room: Room | None = None, *, probing: bool = True) -> Plan:
@@ -25,18 +23,14 @@ def preview(request: Request, room: Room | None = None, *, probing: bool = True)
     settings = check(request)
     if room is not None and settings.runtime.device == "auto" and settings.placement.device != "cuda":
         settings, probing = _on_a_card(settings), False
-    config = settings.training
-    is_open = config.steps is None and config.epochs is None
-    if is_open:
-        settings = settings.change(steps=LEAST_STEPS)
-    settings = settle(settings, _data(request, settings), request.seconds)
-    if is_open:
-        settings = settings.change(steps=None)
+    data = _data(request, settings)
+    settings = choose.batch(settings, data)
     planned = plan(settings, room, probing=probing)
-    if is_open and planned.pace:
-        steps = max(LEAST_STEPS, round(request.seconds / planned.pace.seconds_a_step))
-        planned = dataclasses.replace(planned, settings=settings.change(steps=steps))
-    return planned
+    pace, config = planned.pace, settings.training
+    if pace is None and config.steps is None and config.epochs is None:
+        return planned  # how many steps train would choose is not known without a pace
+    settings = choose.steps(settings, data, request.seconds, lambda: pace)
+    return dataclasses.replace(planned, settings=settings)
 
 
 def _on_a_card(settings: Settings) -> Settings:

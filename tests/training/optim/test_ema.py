@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from bbyte.models.families import family
-from bbyte.training.ema import Ema
+from bbyte.training.optim.ema import Ema
 
 
 def model_of(seed=0):

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from bbyte.errors import OutOfMemoryError
-from bbyte.training import probe as probing
-from bbyte.training.probe import probe
-from bbyte.training.rehearsal import Rehearsal
+from bbyte.training.planning import probe as probing
+from bbyte.training.planning.probe import probe
+from bbyte.training.planning.rehearsal import Rehearsal
 from bbyte.training.request import Request
 from bbyte.training.settings import check
 

@@ -9,10 +9,10 @@ from torch import nn
 from bbyte.errors import OutOfMemoryError
 from bbyte.figures import duration, scaled
 from bbyte.quantization.bitlinear import BitLinear
-from bbyte.training import room as rooms
-from bbyte.training.memory import Memory, estimate, with_shorter_windows
-from bbyte.training.probe import Pace, probe
-from bbyte.training.room import Room
+from bbyte.training.planning import room as rooms
+from bbyte.training.planning.memory import Memory, estimate, with_shorter_windows
+from bbyte.training.planning.probe import Pace, probe
+from bbyte.training.planning.room import Room
 from bbyte.training.settings import Settings
 from bbyte.training.wrap import recomputed
 

@@ -17,8 +17,8 @@ from torch.autograd.graph import increment_version
 from bbyte import device
 from bbyte.errors import OutOfMemoryError
 from bbyte.quantization.bitlinear import set_quantized
-from bbyte.training import optimizer
-from bbyte.training.rehearsal import Rehearsal
+from bbyte.training.optim import optimizer
+from bbyte.training.planning.rehearsal import Rehearsal
 from bbyte.training.schedule import Schedule
 from bbyte.training.settings import Settings
 from bbyte.training.wrap import wrap

@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from bbyte.device import Placement
 from bbyte.training.config import TrainConfig
-from bbyte.training.ema import Ema
-from bbyte.training.gradients import LossScale, clip
-from bbyte.training.optimizer import Optimizers
+from bbyte.training.optim.ema import Ema
+from bbyte.training.optim.gradients import LossScale, clip
+from bbyte.training.optim.optimizer import Optimizers
 from bbyte.training.wrap import Forward
 
 

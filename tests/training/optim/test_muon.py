@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.optim._muon import _zeropower_via_newtonschulz
 
-from bbyte.training import muon
-from bbyte.training.muon import COEFFICIENTS, ITERATIONS, Muon, orthogonalise
+from bbyte.training.optim import muon
+from bbyte.training.optim.muon import COEFFICIENTS, ITERATIONS, Muon, orthogonalise
 
 SHAPES = [(32, 32), (64, 24), (24, 64), (8, 1), (1, 8), (96, 256)]
 

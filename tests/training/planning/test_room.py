@@ -5,8 +5,8 @@ import pytest
 
 from bbyte.device import Placement
 from bbyte.errors import UsageError
-from bbyte.training import room as rooms
-from bbyte.training.room import Room, asked, found
+from bbyte.training.planning import room as rooms
+from bbyte.training.planning.room import Room, asked, found
 
 CPU = Placement("cpu", "fp32", 1, ())
 HUGE = 1 << 60

@@ -12,11 +12,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bbyte.checkpoint import tensors
 from bbyte.errors import UsageError
 from bbyte.models.families import families, family
-from bbyte.training import adamw, optimizer
 from bbyte.training.config import TrainConfig
-from bbyte.training.ema import Ema
-from bbyte.training.gradients import LossScale, clip
-from bbyte.training.muon import Muon
+from bbyte.training.optim import adamw, optimizer
+from bbyte.training.optim.ema import Ema
+from bbyte.training.optim.gradients import LossScale, clip
+from bbyte.training.optim.muon import Muon
 
 without = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 EIGHT_BIT = pytest.param("adamw8bit", marks=without)

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from bbyte.device import Placement
-from bbyte.training import optimizer
-from bbyte.training.heap import CUDA_BLOCK, PAGE, Heap, Rounded
-from bbyte.training.rehearsal import Rehearsal
+from bbyte.training.optim import optimizer
+from bbyte.training.planning.heap import CUDA_BLOCK, PAGE, Heap, Rounded
+from bbyte.training.planning.rehearsal import Rehearsal
+from bbyte.training.planning.tracing import following
 from bbyte.training.schedule import Schedule
 from bbyte.training.settings import Settings
-from bbyte.training.tracing import following
 from bbyte.training.validator import POSITIONS_AT_ONCE
 from bbyte.training.wrap import GIVEN_BACK_FROM, recompute, recomputed
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from bbyte.models.families import families
-from bbyte.training import memory as memories
-from bbyte.training import optimizer
-from bbyte.training.heap import Rounded
-from bbyte.training.memory import estimate, with_shorter_windows
-from bbyte.training.rehearsal import Rehearsal
+from bbyte.training.optim import optimizer
+from bbyte.training.planning import memory as memories
+from bbyte.training.planning.heap import Rounded
+from bbyte.training.planning.memory import estimate, with_shorter_windows
+from bbyte.training.planning.rehearsal import Rehearsal
+from bbyte.training.planning.tracing import Following, following
 from bbyte.training.request import Request
 from bbyte.training.settings import check
-from bbyte.training.tracing import Following, following
 from bbyte.training.wrap import recompute
 
 TRAINING = {"batch_size": 4, "seq_len": 64, "optimizer": "adamw", "steps": 100}
