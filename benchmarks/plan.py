@@ -8,6 +8,7 @@ Each run takes four steps, the first two in full precision, scores 64 KiB and sa
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -64,7 +65,7 @@ def compare(configuration: dict[str, Any], device: str) -> tuple[int, int]:
         runtime["grad_checkpoint"] = training.pop("grad_checkpoint")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "bytes").write_bytes(bytes(range(256)) * 16_000)
+        (folder / "bytes").write_bytes(os.urandom(4_000_000))
         request = Request(
             family="ar", preset=preset, model=model, training=training, runtime=runtime,
             data=folder / "bytes", out=folder / "run",

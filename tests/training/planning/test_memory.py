@@ -127,6 +127,11 @@ def test_every_window_of_the_curriculum_has_its_figure(alive):
     assert with_shorter_windows(estimate(settings(), 1), settings(), 1) == estimate(settings(), 1)
 
 
+def test_steps_may_still_be_open(alive):
+    known = estimate(settings(), 4)
+    assert estimate(settings(steps=None), 4) == estimate(settings(steps=None, epochs=2), 4) == known
+
+
 def test_a_validation_counts_where_it_needs_most(alive):
     small, large = (estimate(settings(batch_size=1, eval_bytes=size), 1) for size in (64, 1 << 20))
     assert large.validation > 10 * small.validation

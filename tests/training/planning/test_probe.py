@@ -76,6 +76,12 @@ def test_every_stage_counts_by_its_share_of_the_steps(clock):
     assert pace.seconds_a_step == pytest.approx(computing + 0.8 * QUANTIZING + UPDATING)
 
 
+def test_steps_may_still_be_open(clock):
+    known = probe(settings(), 8).seconds_a_step
+    for still_open in ({"steps": None}, {"steps": None, "epochs": 2}):
+        assert probe(settings(**still_open), 8).seconds_a_step == pytest.approx(known)
+
+
 def test_what_would_take_too_long_is_tried_on_fewer_bytes_and_scaled(clock):
     asked = settings(batch_size=512, seq_len=1024, model={"ternary": False})
     pace = probe(asked, 512, seconds=1.0)

@@ -77,7 +77,8 @@ def with_shorter_windows(memory: Memory, settings: Settings, micro_batch: int) -
 
 
 def _lengths(settings: Settings) -> list[int]:
-    schedule = Schedule(dataclasses.replace(settings.training, steps=settings.training.steps or 100))
+    steps = settings.training.steps or 100  # for their shares alone: they may be open still
+    schedule = Schedule(dataclasses.replace(settings.training, steps=steps, epochs=None))
     return sorted({stage.seq_len for stage in schedule.stages})
 
 

@@ -2,11 +2,13 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import cast
 
 from bbyte.data.corpus import ByteCorpus
 from bbyte.errors import UsageError
 from bbyte.training import choose
 from bbyte.training.planning.plan import Plan, plan
+from bbyte.training.planning.probe import Pace
 from bbyte.training.planning.room import Room
 from bbyte.training.request import Request
 from bbyte.training.settings import Settings, check
@@ -26,9 +28,9 @@ def preview(request: Request, room: Room | None = None, *, probing: bool = True)
     data = _data(request, settings)
     settings = choose.batch(settings, data)
     planned = plan(settings, room, probing=probing)
-    pace, config = planned.pace, settings.training
-    if pace is None and config.steps is None and config.epochs is None:
-        return planned  # how many steps train would choose is not known without a pace
+    if planned.pace is None and settings.training.steps is None and settings.training.epochs is None:
+        return planned  # without a pace, nobody knows how many steps `start` would choose
+    pace = cast(Pace, planned.pace)
     settings = choose.steps(settings, data, request.seconds, lambda: pace)
     return dataclasses.replace(planned, settings=settings)
 

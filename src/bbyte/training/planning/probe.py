@@ -71,7 +71,7 @@ def probe(settings: Settings, micro_batch: int, seconds: float = SECONDS) -> Pac
 
 
 def _pace(settings: Settings, micro_batch: int, seconds: float) -> Pace:
-    schedule = Schedule(dataclasses.replace(settings.training, steps=_STEPS, extended_from=None))
+    schedule = Schedule(dataclasses.replace(settings.training, steps=_STEPS, epochs=None, extended_from=None))
     stages = Counter((schedule.stage(step).seq_len, schedule.quantized(step)) for step in range(_STEPS))
     rehearsal, part = _rehearsal(settings, (micro_batch, schedule.longest + 1))
     share, more = seconds / (1 + len(stages)), schedule.samples_a_step / micro_batch - 1
