@@ -34,3 +34,13 @@ def test_long_examples_can_be_copied(capsys, monkeypatch, width):
 )
 def test_summaries_are_first_clauses(help, line):
     assert summary(help) == line
+
+
+def test_a_setting_that_takes_a_word_or_a_number_shows_both():
+    from typing import Literal
+
+    from bbyte.terminal.options import Option
+
+    both = Option("micro_batch", Literal["auto"] | int, "auto", "", ("--micro-batch",))
+    assert both.placeholder == "auto|INT"
+    assert Option("kind", Literal["a", "b"] | None, None, "", ("--kind",)).placeholder == "a|b"

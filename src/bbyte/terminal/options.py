@@ -52,7 +52,8 @@ class Option:
         kinds = {"a whole number": "INT", "a number": "NUMBER", "a path": "PATH", "text": "TEXT"}
         words = values.choices(self.annotation)
         if self.metavar or words:
-            return self.metavar or "|".join(words)
+            also = [kinds[part] for part in values.describe(self.annotation).split(" or ") if part in kinds]
+            return self.metavar or "|".join((*words, *also))
         return kinds.get(values.describe(self.annotation).removeprefix("a list: "), "VALUE")
 
     def read(self, value: Any) -> Any:
