@@ -1,17 +1,13 @@
 """`bbyte plan FAMILY`: what training would take, before it starts."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bbyte.device import Runtime
 from bbyte.models.contract import Family
-from bbyte.models.families import families
-from bbyte.terminal.flags import new_group, register
+from bbyte.terminal.families import group_of_families
 from bbyte.terminal.screen import Screen
-from bbyte.training.config import TrainConfig
 
 EXAMPLES = (
     "bbyte plan ar",
@@ -22,25 +18,10 @@ EXAMPLES = (
 
 def group() -> typer.Typer:
     """The `plan` word: a command a family, with the flags that `train` has for its configs."""
-    words = new_group(
-        "Plan a run: does it fit in memory, how fast does it go, how long does it take?", EXAMPLES
+    about = "Plan a run: does it fit in memory, how fast does it go, how long does it take?"
+    return group_of_families(
+        plan, about, EXAMPLES, adds=": memory by part, speed and time of a run that is not started"
     )
-    for family in families().values():
-        register(
-            words,
-            family.name,
-            partial(plan, family=family),
-            panel="Families",
-            examples=tuple(example for example in EXAMPLES if f"plan {family.name}" in example),
-            configs={
-                "model": family.config,
-                "objective": family.objective_config,
-                "training": TrainConfig,
-                "runtime": Runtime,
-            },
-            help=f"{family.summary}: memory by part, speed and time of a run that is not started.",
-        )
-    return words
 
 
 def plan(

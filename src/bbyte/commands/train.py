@@ -1,18 +1,14 @@
 """`bbyte train FAMILY`: one command for each family of models there is."""
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from bbyte.device import Runtime
 from bbyte.models.contract import Family
-from bbyte.models.families import families
-from bbyte.terminal.flags import new_group, register
+from bbyte.terminal.families import group_of_families
 from bbyte.terminal.screen import Screen
-from bbyte.training.config import TrainConfig
 
 EXAMPLES = (
     "bbyte train ar",
@@ -24,23 +20,7 @@ EXAMPLES = (
 
 def group() -> typer.Typer:
     """The `train` word: a command a family, its flags those of the family's configs."""
-    words = new_group("Train a model: it learns to predict the bytes of a corpus.", EXAMPLES)
-    for family in families().values():
-        register(
-            words,
-            family.name,
-            partial(train, family=family),
-            panel="Families",
-            examples=tuple(example for example in EXAMPLES if f"train {family.name}" in example),
-            configs={
-                "model": family.config,
-                "objective": family.objective_config,
-                "training": TrainConfig,
-                "runtime": Runtime,
-            },
-            help=f"{family.summary}.",
-        )
-    return words
+    return group_of_families(train, "Train a model: it learns to predict the bytes of a corpus.", EXAMPLES)
 
 
 def train(
