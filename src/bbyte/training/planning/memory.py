@@ -83,16 +83,18 @@ def _lengths(settings: Settings) -> list[int]:
 
 
 def _follow(settings: Settings, rows: int, length: int) -> Memory:
-    placement, config = _followed(settings.placement), settings.training
+    config = settings.training
+    # A GPU's step is followed on a CPU too: what the two hold is the same, and this works everywhere.
+    placement = dataclasses.replace(settings.placement, device="cpu")
     objective, allocator = settings.build("meta"), _allocator(settings)
     model = objective.get_submodule("model")
     recompute(model, recomputed(settings.runtime, settings.placement))
 
     def window(rows: int) -> Tensor:
-        return torch.zeros(rows, length + 1, dtype=torch.uint8, device=placement.device)
+        return torch.zeros(rows, length + 1, dtype=torch.uint8)
 
     with following(allocator):
-        objective._apply(lambda tensor: _without_data(tensor, placement.device))  # type: ignore[no-untyped-call]
+        objective._apply(_without_data)  # type: ignore[no-untyped-call]
         with unset_fake_temporarily():  # bitsandbytes looks at values when it is made
             optimizers = optimizer.build(model, config)
         rehearsal = Rehearsal(objective, objective, optimizers, config, placement)
@@ -116,12 +118,6 @@ def _follow(settings: Settings, rows: int, length: int) -> Memory:
     return Memory(weights, gradients, state, average, {length: computing}, updating, validating, process)
 
 
-def _followed(placement: Placement) -> Placement:
-    """Where operations are followed: as they are where the device is there, else as a CPU does them."""
-    there = placement.device == "cpu" or (placement.device.startswith("cuda") and torch.cuda.is_available())
-    return placement if there else dataclasses.replace(placement, device="cpu")
-
-
 def _allocator(settings: Settings) -> Heap | Rounded:
     if settings.placement.device != "cpu":
         return Rounded(CUDA_BLOCK)
@@ -131,8 +127,8 @@ def _allocator(settings: Settings) -> Heap | Rounded:
     return Heap(KEPT_BELOW if kept else GIVEN_BACK_FROM)
 
 
-def _without_data(tensor: Tensor, place: str) -> Tensor:
-    return torch.empty(tensor.shape, dtype=tensor.dtype, device=place)
+def _without_data(tensor: Tensor) -> Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype)
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:
