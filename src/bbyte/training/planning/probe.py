@@ -25,7 +25,8 @@ from bbyte.training.wrap import wrap
 
 SECONDS = 2.0
 MOST_ROUNDS = 9
-FIRST_BYTES = 256
+SLOW = {"cpu": 5e10, "cuda": 5e12, "mps": 5e11}
+"""Operations a second that a modest device does: so many bytes are tried first as it does in the time."""
 MOST_PARAMETERS = 8_000_000
 """Without a GPU only the first blocks that hold so many are tried: the others take the same time."""
 _STEPS = 1000  # stand for the whole run, of which every stage has its share
@@ -156,11 +157,17 @@ def _medians(once: Callable[[], tuple[float, ...]], seconds: float) -> tuple[flo
 
 def _shape(rehearsal: Rehearsal, rows: int, length: int, seconds: float) -> tuple[int, int]:
     """(B, T) of the largest micro-batch, up to `rows` windows of `length`, that takes `seconds` at most."""
-    size = min(FIRST_BYTES, length)
-    _eagerly(rehearsal, _window(rehearsal, 1, size))  # the first of all takes longer
+    _eagerly(rehearsal, _window(rehearsal, 1, 1))  # the first of all takes longer
+    operations = 6 * _size(rehearsal.model)  # a byte, forward and backward
+    size = max(32, int(seconds * SLOW[rehearsal.placement.device.split(":")[0]] / operations))
     while True:
         shape = (1, size) if size < length else (min(rows, size // length), length)
-        room = seconds / _eagerly(rehearsal, _window(rehearsal, *shape))
+        if shape == (rows, length):
+            return shape
+        took = _eagerly(rehearsal, _window(rehearsal, *shape))
+        if took > seconds / 2:  # perhaps another process was in the way
+            took = min(took, _eagerly(rehearsal, _window(rehearsal, *shape)))
+        room = seconds / took
         size = int(room * shape[0] * shape[1])
         if size >= rows * length:
             return rows, length
