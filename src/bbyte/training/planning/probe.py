@@ -76,11 +76,13 @@ def _pace(settings: Settings, micro_batch: int, seconds: float) -> Pace:
     stages = Counter((schedule.stage(step).seq_len, schedule.quantized(step)) for step in range(_STEPS))
     rehearsal, part = _rehearsal(settings, (micro_batch, schedule.longest + 1))
     share, more = seconds / (1 + len(stages)), schedule.samples_a_step / micro_batch - 1
-    total = _update(rehearsal, share)
-    for (length, quantized), steps in stages.items():
-        set_quantized(rehearsal.model, quantized)
-        first, next_one = _micro_batches(rehearsal, micro_batch, length, more > 0, share)
-        total += steps / _STEPS * (first + more * next_one)
+    end, total, a_byte = time.perf_counter() + seconds, _update(rehearsal, share), 0.0
+    for (length, quantized), steps in stages.most_common():
+        if not a_byte or time.perf_counter() < end:  # else for lack of time as the stage before
+            set_quantized(rehearsal.model, quantized)
+            first, next_one = _micro_batches(rehearsal, micro_batch, length, more > 0, share)
+            a_byte = (first + more * next_one) / length
+        total += steps / _STEPS * a_byte * length
     return Pace(total / part, sum(map(schedule.bytes_of, range(_STEPS))) / _STEPS)
 
 
