@@ -138,6 +138,9 @@ def test_a_validation_counts_where_it_needs_most(alive):
     always = large.weights + large.gradients + large.optimizer
     assert large.total == always + large.validation
     assert small.total == always + max(small.activations[64], small.update)
+    asked = settings(batch_size=1, eval_bytes=1 << 20)
+    assert estimate(asked, 1, 64) == small and estimate(asked, 1, 1 << 30) == large
+    assert estimate(asked, 1, 0).validation == 0
 
 
 def test_nothing_is_taken_and_nothing_is_changed():

@@ -33,7 +33,7 @@ def memory(monkeypatch):
     """Memory without a model: 100 MB, and 10 MB for each window at once."""
     asked = []
 
-    def estimate(settings, micro_batch):
+    def estimate(settings, micro_batch, scored):
         asked.append(micro_batch)
         return Memory(40 * MB, 20 * MB, 20 * MB, 0, {64: 10 * MB * micro_batch}, 5 * MB, 0, 20 * MB)
 

@@ -53,13 +53,17 @@ class Memory:
         return always + max(*self.activations.values(), self.update, self.validation)
 
 
-def estimate(settings: Settings, micro_batch: int) -> Memory:
+def estimate(settings: Settings, micro_batch: int, scored: int | None = None) -> Memory:
     """The memory of a run that computes `micro_batch` windows at once, in eager mode.
+
+    scored: bytes that a validation scores, 0 without one; by default as many as the settings allow.
 
     A step with the longest window is followed on tensors without data. That takes some tenths of a second for
     a small model and some seconds for a large one.
     """
-    return _follow(settings, micro_batch, _lengths(settings)[-1])
+    most = settings.training.eval_bytes
+    scored = most if scored is None else min(most, scored)
+    return _follow(settings, micro_batch, _lengths(settings)[-1], scored)
 
 
 def with_shorter_windows(memory: Memory, settings: Settings, micro_batch: int) -> Memory:
@@ -71,7 +75,7 @@ def with_shorter_windows(memory: Memory, settings: Settings, micro_batch: int) -
     first, last = lengths[0], lengths[-1]
     if first == last:
         return memory
-    low, high = _follow(settings, micro_batch, first).activations[first], memory.activations[last]
+    low, high = _follow(settings, micro_batch, first, 0).activations[first], memory.activations[last]
     slope = (high - low) / (last - first)
     return dataclasses.replace(memory, activations={n: round(low + slope * (n - first)) for n in lengths})
 
@@ -82,7 +86,7 @@ def _lengths(settings: Settings) -> list[int]:
     return sorted({stage.seq_len for stage in schedule.stages})
 
 
-def _follow(settings: Settings, rows: int, length: int) -> Memory:
+def _follow(settings: Settings, rows: int, length: int, scored: int) -> Memory:
     config = settings.training
     # A GPU's step is followed on a CPU too: what the two hold is the same, and this works everywhere.
     placement = dataclasses.replace(settings.placement, device="cpu")
@@ -110,10 +114,12 @@ def _follow(settings: Settings, rows: int, length: int) -> Memory:
         computing = allocator.take_peak() - always
         rehearsal.update()
         updating = allocator.take_peak() - always
-        scored = max(1, min(POSITIONS_AT_ONCE, config.eval_bytes) // length)
-        with torch.inference_mode(), placement.autocast():
-            objective.eval().measure(window(scored), 0)  # type: ignore[operator]
-        validating = allocator.take_peak() - always
+        validating = 0
+        if scored:
+            windows = max(1, min(POSITIONS_AT_ONCE, scored) // length)
+            with torch.inference_mode(), placement.autocast():
+                objective.eval().measure(window(windows), 0)  # type: ignore[operator]
+            validating = allocator.take_peak() - always
     process = _process(settings.placement)
     return Memory(weights, gradients, state, average, {length: computing}, updating, validating, process)
 

@@ -132,32 +132,35 @@ class Plan:
         return "fits" if self.fits else "does not fit"
 
 
-def plan(settings: Settings, room: Room | None = None, *, probing: bool = True) -> Plan:
+def plan(
+    settings: Settings, room: Room | None = None, *, probing: bool = True, scored: int | None = None
+) -> Plan:
     """What a run with these settings takes, where only the number of steps may still be open.
 
     Windows computed at once are halved, from those asked for, until a tenth of the memory stays free. `room`
-    is what is found here unless given. The pace is measured with `probing`, where the run fits.
+    is what is found here unless given. The pace is measured with `probing`, where the run fits. scored: bytes
+    of the validation part, 0 where there is none, None where that is not known.
     """
     room = room or rooms.found(settings.placement)
-    micro_batch, memory = _fitted(settings, room)
+    micro_batch, memory = _fitted(settings, room, scored)
     memory = with_shorter_windows(memory, settings, micro_batch)
     pace = probe(settings, micro_batch) if probing and memory.total <= room.size else None
     parameters, packed = _sizes(settings.build("meta"))
     return Plan(settings, parameters, packed, memory, room, micro_batch, pace)
 
 
-def _fitted(settings: Settings, room: Room) -> tuple[int, Memory]:
+def _fitted(settings: Settings, room: Room, scored: int | None) -> tuple[int, Memory]:
     """The windows to compute at once, and the memory with so many."""
     most, usable = settings.micro_batch, room.size * (1 - SPARE)
-    whole = estimate(settings, most)
+    whole = estimate(settings, most, scored)
     if whole.total <= usable or most == 1:
         return most, whole
-    single = estimate(settings, 1)
+    single = estimate(settings, 1, scored)
     # A peak lies on or below the line from one window to all, so what fits by the line fits.
     a_window, rows = (whole.total - single.total) / (most - 1), most
     while rows > 1 and single.total + a_window * (rows - 1) > usable:
         rows //= 2
-    return (rows, estimate(settings, rows)) if rows > 1 else (1, single)
+    return (rows, estimate(settings, rows, scored)) if rows > 1 else (1, single)
 
 
 def _sizes(objective: nn.Module) -> tuple[int, int]:

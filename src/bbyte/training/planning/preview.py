@@ -27,7 +27,8 @@ def preview(request: Request, room: Room | None = None, *, probing: bool = True)
         settings, probing = _on_a_card(settings), False
     data = _data(request, settings)
     settings = choose.batch(settings, data)
-    planned = plan(settings, room, probing=probing)
+    scored = data.validation.size if data.validation is not None else 0
+    planned = plan(settings, room, probing=probing, scored=scored if request.data is not None else None)
     if planned.pace is None and settings.training.steps is None and settings.training.epochs is None:
         return planned  # without a pace, nobody knows how many steps `start` would choose
     pace = cast(Pace, planned.pace)
