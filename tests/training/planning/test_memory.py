@@ -182,7 +182,7 @@ def test_storages_are_followed_to_their_end():
 
 @pytest.mark.slow
 def test_the_peak_of_a_real_process_is_within_15_percent():
-    script = Path(__file__).parents[2] / "benchmarks" / "plan.py"
+    script = Path(__file__).parents[3] / "benchmarks" / "plan.py"
     one = {"preset": "tiny", "batch_size": 32, "seq_len": 256, "optimizer": "adamw"}
     done = subprocess.run(
         [sys.executable, script, "--one", json.dumps(one)], capture_output=True, text=True, check=True
