@@ -20,7 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from bbyte.device import keep_freed_memory, usable_cores
 from bbyte.models.ar.config import PRESETS, ARConfig
 from bbyte.models.ar.model import BitByteLM
-from bbyte.models.ar.objective import NextByte
+from bbyte.models.next_byte import NextByte
 
 Step = Callable[[torch.Tensor], None]
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from bbyte.models.ar.config import ARConfig
 from bbyte.models.ar.model import BitByteLM
-from bbyte.models.ar.objective import NextByte
+from bbyte.models.next_byte import NextByte
 from bbyte.quantization.bitlinear import BitLinear, fused_linear, is_ternary, set_quantized
 from bbyte.quantization.ternary import ternary_values
 from bbyte.training.optim.muon import Muon

@@ -9,8 +9,8 @@ import torch
 from bbyte.config import from_dict, to_dict
 from bbyte.errors import UsageError
 from bbyte.models.ar.config import PRESETS, ARConfig
-from bbyte.models.ar.family import NextByteConfig
 from bbyte.models.families import family
+from bbyte.models.next_byte_config import NextByteConfig
 
 
 def refused(**settings):

@@ -1,27 +1,13 @@
 """The autoregressive family: a ternary or full-precision byte transformer."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bbyte.config import Problems, setting
 from bbyte.models.ar.config import PRESETS, ARConfig
 from bbyte.models.contract import Family, Predictor
+from bbyte.models.next_byte_config import NextByteConfig
 
 if TYPE_CHECKING:
     import torch
-
-
-@dataclass(frozen=True)
-class NextByteConfig:
-    """What is added to next-byte cross-entropy in training."""
-
-    z_loss: float = setting(1e-4, "Weight of the z-loss, which keeps logits small")
-
-    def __post_init__(self) -> None:
-        problems = Problems()
-        if problems.check_types(self):
-            problems.check(self.z_loss >= 0, f"z_loss {self.z_loss} is negative")
-        problems.raise_if_any()
 
 
 def _build(config: ARConfig) -> "torch.nn.Module":
@@ -31,7 +17,7 @@ def _build(config: ARConfig) -> "torch.nn.Module":
 
 
 def _objective(model: "torch.nn.Module", config: NextByteConfig) -> "torch.nn.Module":
-    from bbyte.models.ar.objective import NextByte
+    from bbyte.models.next_byte import NextByte
 
     return NextByte(model, config.z_loss)
 

@@ -1,4 +1,4 @@
-"""Next-byte prediction: what training an autoregressive model minimises and what evaluation reports."""
+"""Next-byte prediction: what training a model of the next byte minimises and what evaluation reports."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F

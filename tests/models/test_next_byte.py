@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bbyte.models.ar.objective import NextByte
+from bbyte.models.next_byte import NextByte
 
 
 class Table(nn.Module):
