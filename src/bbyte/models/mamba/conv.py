@@ -1,0 +1,91 @@
+"""The short causal convolution before a state space, one filter a channel, with SiLU after it.
+
+Shapes: B batch, T positions, C channels, K taps of the filter.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class CausalConv(nn.Module):
+    """The filters of `channels` channels, and their biases; parameters as in `nn.Conv1d`."""
+
+    def __init__(self, channels: int, taps: int) -> None:
+        super().__init__()
+        bound = taps**-0.5
+        self.weight = nn.Parameter(torch.empty(channels, 1, taps).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound))
+
+    def new_state(self, lanes: int) -> Tensor:
+        """What `lanes` streams remember before their first position."""
+        channels, _, taps = self.weight.shape
+        return self.weight.new_zeros(lanes, taps - 1, channels)
+
+
+def causal_conv(
+    x: Tensor, weight: Tensor, bias: Tensor, state: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """silu(conv(x) + bias) of `x` (B, T, C) with `weight` (C, 1, K), and the state after the last position.
+
+    The state holds the K - 1 inputs before the first position, (B, K - 1, C); None stands for zeros.
+    """
+    before = weight.shape[2] - 1
+    padded = F.pad(x, (0, 0, before, 0)) if state is None else torch.cat((state.to(x.dtype), x), dim=1)
+    after = padded[:, padded.shape[1] - before :].detach()
+    if torch.compiler.is_compiling():
+        return F.silu(_filtered(padded, weight, bias)), after
+    result: Tensor = _ConvSiLU.apply(padded, weight, bias)  # type: ignore[no-untyped-call]
+    return result, after
+
+
+def causal_conv_reference(
+    x: Tensor, weight: Tensor, bias: Tensor, state: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The same, one position at a time."""
+    held = x.new_zeros(x.shape[0], weight.shape[2] - 1, x.shape[2]) if state is None else state
+    results = []
+    for position in range(x.shape[1]):
+        held = torch.cat((held, x[:, position : position + 1]), dim=1)
+        results.append(F.silu((held * weight[:, 0].t()).sum(1) + bias))
+        held = held[:, 1:]
+    return torch.stack(results, dim=1), held
+
+
+def causal_conv_step(x: Tensor, weight: Tensor, bias: Tensor, state: Tensor) -> Tensor:
+    """The next position alone: `x` (B, C) to (B, C); `state` (B, K - 1, C) moves on in place."""
+    held = torch.cat((state, x.unsqueeze(1)), dim=1)
+    state.copy_(held[:, 1:])
+    return F.silu((held * weight[:, 0].t()).sum(1).add_(bias))
+
+
+def _filtered(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    # As a picture one pixel high, which lies in memory as a library wants it: no copy.
+    picture = padded.transpose(1, 2).unsqueeze(2)
+    found = F.conv2d(picture, weight.to(padded.dtype).unsqueeze(2), bias, groups=weight.shape[0])
+    return found.squeeze(2).transpose(1, 2)
+
+
+class _ConvSiLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(padded, weight, bias)
+        return F.silu(_filtered(padded, weight, bias.to(padded.dtype)))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        padded, weight, bias = ctx.saved_tensors
+        taps = weight.shape[2]
+        before = _filtered(padded, weight, bias.to(padded.dtype))
+        grad = torch.ops.aten.silu_backward(grad, before)
+        # The gradient of a filter is the filter turned round.
+        grad_padded = _filtered(F.pad(grad, (0, 0, taps - 1, taps - 1)), weight.flip(2), None)
+        grad_weight = torch.zeros_like(weight)
+        product = torch.empty_like(grad[:1])
+        for row in range(len(grad)):
+            for tap in range(taps):
+                torch.mul(grad[row], padded[row, tap : tap + grad.shape[1]], out=product[0])
+                grad_weight[:, 0, tap] += product[0].sum(0)
+        return grad_padded, grad_weight, grad.sum((0, 1)).to(bias.dtype)
