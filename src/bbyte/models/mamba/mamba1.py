@@ -14,6 +14,8 @@ from bbyte.operations import linear as product
 from bbyte.quantization.activations import Int8Activations
 from bbyte.quantization.bitlinear import BitLinear
 
+Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
 
 class Mamba1(nn.Module):
     """Projection in, short convolution, selective state space, gate, projection out (arXiv 2312.00752)."""
@@ -61,8 +63,8 @@ class Mamba1(nn.Module):
         """That of `lanes` streams which have seen nothing."""
         return LayerState(self.conv1d.new_state(lanes), self.A_log.new_zeros(lanes, *self.A_log.shape))
 
-    def _parts(self, values: Tensor) -> tuple[Tensor, ...]:
-        """The values, each channel's step sizes and rates, and what is written and read, as the values choose them."""
+    def _parts(self, values: Tensor) -> Inputs:
+        """The values, each channel's step sizes and rates, what is written and read: chosen by the values."""
         steps, b, c = torch.split(self.x_proj(values), self.parts, dim=-1)
         dt = F.softplus(product(steps, self.dt_proj.weight).float() + self.dt_proj.bias)
         return values, dt, -torch.exp(self.A_log), b, c

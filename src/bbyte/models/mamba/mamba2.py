@@ -14,6 +14,7 @@ from bbyte.models.mamba.steps import log_step_sizes
 from bbyte.quantization.activations import Int8Activations
 from bbyte.quantization.bitlinear import BitLinear
 
+Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 DECAY_RATES = (1.0, 16.0)
 """Between these the heads' rates start."""
 
@@ -62,7 +63,7 @@ class Mamba2(nn.Module):
         shape = (lanes, self.n_head, self.parts[0] // self.n_head, self.parts[1] // self.n_groups)
         return LayerState(self.conv1d.new_state(lanes), self.A_log.new_zeros(shape))
 
-    def _parts(self, xbc: Tensor, dt: Tensor) -> tuple[Tensor, ...]:
+    def _parts(self, xbc: Tensor, dt: Tensor) -> Inputs:
         """The heads' values, step sizes, rates, and what is written and read, of one position or several."""
         x, b, c = torch.split(xbc, self.parts, dim=-1)
         heads = torch.unflatten(x, -1, (self.n_head, -1))
