@@ -14,7 +14,7 @@ from torch import Tensor
 from bbyte.models.mamba import conv as torch_conv
 from bbyte.models.mamba import selective_scan as torch_scan
 from bbyte.models.mamba import ssd as torch_ssd
-from bbyte.models.mamba.kernels_check import TOLERANCE, Name, Operation, difference, example
+from bbyte.models.mamba.kernels_check import TOLERANCE, Name, Operation, by_itself, difference, example
 
 SSM = Literal["mamba2", "mamba1"]
 
@@ -148,12 +148,17 @@ class _Kernel(NamedTuple):
     module: str
     operation: Operation
     torchs: Operation
+    limits: str = ""
 
 
 _KERNELS: dict[Name, _Kernel] = {
     "ssd": _Kernel("mamba_ssm", "mamba_ssm.ops.triton.ssd_combined", ssd, torch_ssd.ssd),
     "selective_scan": _Kernel(
-        "mamba_ssm", "mamba_ssm.ops.selective_scan_interface", selective_scan, torch_scan.selective_scan
+        "mamba_ssm",
+        "mamba_ssm.ops.selective_scan_interface",
+        selective_scan,
+        torch_scan.selective_scan,
+        " (by torch where a state is carried in)",
     ),
     "causal_conv": _Kernel("causal_conv1d", "causal_conv1d", causal_conv, torch_conv.causal_conv),
 }
@@ -166,12 +171,19 @@ _findings: dict[tuple[Name, str], Finding] = {}
 
 def _choice(name: Name, device: str) -> Operation:
     kernel = _KERNELS[name]
-    return kernel.operation if _finding(name, device).used else kernel.torchs
+    if not _finding(name, device).used:
+        return kernel.torchs
+    # torch.compile cannot look into a kernel. So it is told, and tells whoever asked for a whole graph.
+    whole: Operation = torch.compiler.disable(  # type: ignore[no-untyped-call]
+        kernel.operation, reason=f"{kernel.package}'s kernels run as they are"
+    )
+    return whole
 
 
 def _described(name: Name, device: str) -> str:
     used, why = _finding(name, device)
-    return f"{_KERNELS[name].package}'s kernels: {why}" if used else f"torch: {why}"
+    kernel = _KERNELS[name]
+    return f"{kernel.package}'s kernels{kernel.limits}: {why}" if used else f"torch: {why}"
 
 
 def _finding(name: Name, device: str) -> Finding:
@@ -185,13 +197,15 @@ def _find(name: Name, device: str) -> Finding:
     if device.partition(":")[0] not in DEVICE_TYPES:
         return Finding(False, f"{kernel.package}'s kernels need CUDA")
     try:
+        import_module(kernel.package)
         import_module(kernel.module)
     except Exception as error:  # without Triton or with another torch than it was built for: of any kind
         if isinstance(error, ModuleNotFoundError) and error.name == kernel.package:
             return Finding(False, f"{kernel.package} is not installed ({_INSTALL})")
         return Finding(False, f"{kernel.package} cannot be imported here ({_said(error)})")
     try:
-        found = difference(kernel.operation, kernel.torchs, example(name), device)
+        with by_itself(device):
+            found = difference(kernel.operation, kernel.torchs, example(name), device)
     except Exception as error:  # a kernel may fail to compile, to launch, or not know this GPU
         return Finding(False, f"{kernel.package}'s kernels fail here ({_said(error)})")
     if found <= TOLERANCE:

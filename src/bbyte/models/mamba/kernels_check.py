@@ -1,6 +1,7 @@
 """Whether a kernel computes what torch computes: outputs, states and gradients on a small random input."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import torch
@@ -28,13 +29,14 @@ class Example(NamedTuple):
 
 def example(name: Name) -> Example:
     """A random float32 input on the CPU, the same every time; torch's own random state stays as it is."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
+        return torch.randn(shape, generator=generator, device="cpu", dtype=torch.float32)
 
     def between(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator).mul_(high - low).add_(low)
+        numbers = torch.rand(shape, generator=generator, device="cpu", dtype=torch.float32)
+        return numbers.mul_(high - low).add_(low)
 
     if name == "causal_conv":
         B, T, C, K = 2, 70, 64, 4
@@ -58,23 +60,26 @@ def difference(operation: Operation, reference: Operation, on: Example, device: 
 
     Outputs, final states and the gradients of all inputs are compared; not a number if one of them is not.
     """
-    kind = device.partition(":")[0]
+    inputs, grad = [part.to(device) for part in on.inputs], on.grad.to(device)
+    differences = []
+    for state in (None, on.state.to(device)):
+        pairs = zip(
+            _results(operation, inputs, state, grad), _results(reference, inputs, state, grad), strict=True
+        )
+        differences += [_relative(found, wanted) for found, wanted in pairs]
+    return float(torch.stack(differences).max())
+
+
+@contextmanager
+def by_itself(device: str) -> Iterator[None]:
+    """Real tensors, their gradients and the precision they have, whatever the caller computes in."""
     with (
         unset_fake_temporarily(),
         torch.inference_mode(False),
         torch.enable_grad(),
-        torch.autocast(kind, enabled=False),
+        torch.autocast(device.partition(":")[0], enabled=False),
     ):
-        differences = []
-        inputs, grad = [part.to(device) for part in on.inputs], on.grad.to(device)
-        for state in (None, on.state.to(device)):
-            pairs = zip(
-                _results(operation, inputs, state, grad),
-                _results(reference, inputs, state, grad),
-                strict=True,
-            )
-            differences += [_relative(found, wanted) for found, wanted in pairs]
-        return float(torch.stack(differences).max())
+        yield
 
 
 def _results(
