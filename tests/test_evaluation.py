@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbyte.errors import BbyteError, DataError, UsageError
-from bbyte.evaluation import InMemory, bits_per_byte, bits_per_byte_reference, objective_measure, windows
+from bbyte.evaluation import (
+    InMemory,
+    bits_per_byte,
+    bits_per_byte_carried,
+    bits_per_byte_reference,
+    objective_measure,
+    windows,
+)
 from bbyte.models.contract import Cost
 
 
@@ -125,6 +132,35 @@ def test_windows_agree_with_the_byte_by_byte_reference(data, context, stride, ba
     fast = score_of(RunningHash(), data, context, stride, batch_size=batch_size)
     slow = bits_per_byte_reference(RunningHash(), InMemory(data), context=context, stride=stride)
     assert fast.bits_per_byte == pytest.approx(slow, abs=1e-12)
+
+
+class Carried(RunningHash):
+    """The same cost, with the state kept from one call to the next."""
+
+    def __init__(self):
+        self.state = 0
+
+    def __call__(self, rows, skip):
+        assert len(rows) == 1 and skip == 0
+        total = 0.0
+        for byte, target in zip(rows[0, :-1].tolist(), rows[0, 1:].tolist(), strict=True):
+            self.state = (self.state * 31 + byte + 1) % 65521
+            total += (self.state * 7 + target) % 101 / 16
+        return Cost(total, rows.shape[1] - 1)
+
+
+@given(texts, st.integers(1, 150))
+def test_carried_every_byte_is_scored_after_all_that_came_before(data, block):
+    score = bits_per_byte_carried(Carried(), InMemory(data), block=block)
+    whole = score_of(RunningHash(), data, context=len(data), stride=len(data))
+    assert score.bits_per_byte == pytest.approx(whole.bits_per_byte, rel=1e-12)
+    assert (score.bytes, score.digest) == (len(data), whole.digest)
+    assert (score.context, score.stride) == (len(data), len(data))
+
+
+def test_carried_too_there_must_be_something_to_score():
+    with pytest.raises(DataError, match="nothing to score"):
+        bits_per_byte_carried(Carried(), InMemory(b""), block=8)
 
 
 def test_the_first_byte_is_scored_after_a_zero_byte():

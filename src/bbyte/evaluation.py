@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from blake3 import blake3
@@ -130,10 +130,42 @@ def bits_per_byte(
     Raises UsageError for a stride that does not fit, DataError for empty data, BbyteError for a cost of NaN.
     """
     _check_request(data.size, context, stride, batch_size)
+    batches = _batches(windows(data.size, context, stride), batch_size)
+    return _scored(measure, data, batches, context, stride, is_bound, on_progress)
+
+
+def bits_per_byte_carried(
+    measure: Measure,
+    data: ByteSource,
+    *,
+    block: int,
+    is_bound: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Score:
+    """Score all of `data`, each byte with everything that came before it, `block` bytes at a time.
+
+    For a `measure` that carries its state from one call to the next (see `carried_measure`): the figure of a
+    single window as long as the data, at the cost of a short one. Raises what `bits_per_byte` raises.
+    """
+    size = data.size
+    _check_request(size, block, block, batch_size=1)
+    batches = ([Window(start, min(block, size - start), 0)] for start in range(0, size, block))
+    return _scored(measure, data, batches, size, size, is_bound, on_progress)
+
+
+def _scored(
+    measure: Measure,
+    data: ByteSource,
+    batches: Iterator[list[Window]],
+    context: int,
+    stride: int,
+    is_bound: bool,
+    on_progress: Callable[[int, int], None] | None,
+) -> Score:
     started = time.perf_counter()
     nats: list[float] = []
     scored, digest = 0, blake3()
-    for batch in _batches(windows(data.size, context, stride), batch_size):
+    for batch in batches:
         rows = _read_rows(data, batch, stride)
         skip = batch[0].skip
         cost = measure(rows, skip)
@@ -170,6 +202,15 @@ def bits_per_byte_reference(measure: Measure, data: ByteSource, *, context: int,
 
 def objective_measure(objective: "torch.nn.Module", device: "torch.device | str") -> Measure:
     """A measure from a torch Objective: its `measure(window, skip)` in eval mode and without gradients."""
+    return _measure(objective, device)
+
+
+def carried_measure(objective: "torch.nn.Module", device: "torch.device | str") -> Measure:
+    """The same of one text in stretches, for a model with a state: each goes on where the last ended."""
+    return _measure(objective, device, objective.model.new_state(1))  # type: ignore[operator, union-attr]
+
+
+def _measure(objective: "torch.nn.Module", device: "torch.device | str", *state: Any) -> Measure:
     import torch
 
     def measure(rows: NDArray[np.uint8], skip: int) -> Cost:
@@ -178,7 +219,7 @@ def objective_measure(objective: "torch.nn.Module", device: "torch.device | str"
         objective.eval()
         try:
             with torch.inference_mode():
-                cost = objective.measure(window, skip)  # type: ignore[operator]
+                cost = objective.measure(window, skip, *state)  # type: ignore[operator]
                 return Cost(float(cost.nats), int(cost.count))
         finally:
             objective.train(was_training)

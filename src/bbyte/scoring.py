@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from bbyte.anchors import PRIMER_BYTES
 from bbyte.checkpoint import find, store
@@ -10,10 +11,19 @@ from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.data.corpus import ByteCorpus
 from bbyte.data.part import divide
 from bbyte.device import Placement
-from bbyte.errors import BbyteError
-from bbyte.evaluation import ByteSource, Score, bits_per_byte, objective_measure
+from bbyte.errors import BbyteError, UsageError
+from bbyte.evaluation import (
+    ByteSource,
+    Score,
+    bits_per_byte,
+    bits_per_byte_carried,
+    carried_measure,
+    objective_measure,
+)
+from bbyte.models.families import families
 
 POSITIONS_AT_ONCE = 16384
+CARRIED_AT_ONCE = 4096
 HELD_OUT = "the held-out part"
 
 
@@ -22,29 +32,57 @@ def score_checkpoint(
     source: ByteSource,
     placement: Placement,
     *,
-    context: int | None = None,
+    context: int | Literal["full"] | None = None,
     stride: int | None = None,
     batch_size: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Score:
     """Bits per byte of `source` under a checkpoint's model.
 
-    The context is clamped to the longest window the model was trained on, its default; the stride is half the
-    context by default. Raises what `store.load` and `bits_per_byte` raise.
+    The context is the longest window the model was trained on by default, and at most; a family that carries
+    a state may have more. With "full" it has everything before each byte: the state goes through the whole
+    source. The stride is half the context by default. Raises what `store.load` and `bits_per_byte` raise, and
+    UsageError where "full" is asked of a family without a state.
     """
-    length = min(context or found.meta.context, found.meta.context)
+    family = families()[found.meta.family]
+    if context == "full":
+        check_full(family.name)
     loaded = store.load(found, placement.device)
-    objective = loaded.family.objective(loaded.model, loaded.family.objective_config()).to(placement.device)
+    objective = family.objective(loaded.model, family.objective_config()).to(placement.device)
+    is_bound = bool(objective.is_bound)
     with placement.autocast():
+        if context == "full":
+            measure = carried_measure(objective, placement.device)
+            return bits_per_byte_carried(
+                measure, source, block=CARRIED_AT_ONCE, is_bound=is_bound, on_progress=on_progress
+            )
+        length = longest_context(found.meta, context)
         return bits_per_byte(
             objective_measure(objective, placement.device),
             source,
             context=length,
             stride=stride or max(1, length // 2),
             batch_size=batch_size or max(1, min(64, POSITIONS_AT_ONCE // length)),
-            is_bound=bool(objective.is_bound),
+            is_bound=is_bound,
             on_progress=on_progress,
         )
+
+
+def check_full(name: str) -> None:
+    """Raise UsageError where the family's models do not carry a state through a whole text."""
+    if not families()[name].carries_state:
+        able = ", ".join(other.name for other in families().values() if other.carries_state)
+        raise UsageError(
+            f"family {name} keeps no state, so its context cannot be full",
+            f"--context with a number of bytes; full is for {able}",
+        )
+
+
+def longest_context(model: CheckpointMeta, asked: int | None) -> int:
+    """The context that is scored with where `asked` was asked for: beyond its window a model may collapse."""
+    if asked is None or families()[model.family].carries_state:
+        return asked or model.context
+    return min(asked, model.context)
 
 
 def held_out(corpus: ByteCorpus, models: Sequence[CheckpointMeta]) -> tuple[ByteSource, str, bool]:

@@ -236,3 +236,31 @@ def test_bad_requests_are_one_sentence(run, place, capfd, words, code, message):
 def test_without_any_checkpoint_quickstart_is_named(place, capfd):
     assert main(["eval-bpb", "--data", "book.txt"]) == 1
     assert "bbyte quickstart" in capfd.readouterr().err
+
+
+def test_a_full_context_carries_the_state_through_the_whole_file(place, capfd):
+    folder = place / "artifacts" / "checkpoints" / "state"
+    checkpoint(folder, step=1, family="mamba")
+    found = scored(capfd, "--data", "book.txt", str(folder), "--context", "full")
+    (full,) = found["scores"]
+    assert (full["context"], full["bytes"]) == (1500, 1500)
+    # A window as long as the file is allowed too, where a state is carried: the same figure.
+    (whole,) = scored(capfd, "--data", "book.txt", str(folder), "--context", "1500")["scores"]
+    assert full["bits_per_byte"] == pytest.approx(whole["bits_per_byte"], abs=1e-6)
+    assert full["digest"] == whole["digest"]
+    (short,) = scored(capfd, "--data", "book.txt", str(folder))["scores"]
+    assert short["context"] == 32 and short["bits_per_byte"] != whole["bits_per_byte"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--context", "full"), "family ar keeps no state, so its context cannot be full"),
+        (("--context", "0"), "context '0' is neither a number of bytes nor full"),
+        (("--context", "all"), "context 'all' is neither a number of bytes nor full"),
+        (("--context", "full", "--stride", "8"), "there are no windows to place"),
+    ],
+)
+def test_a_context_that_cannot_be_is_refused(run, capfd, words, said):
+    assert main(["eval-bpb", "--data", "book.txt", *words]) == 2
+    assert said in capfd.readouterr().err

@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from bbyte.errors import UsageError
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "bbyte eval-bpb --data book.txt --anchors",
     "bbyte eval-bpb artifacts/checkpoints/my-run --all-steps --data book.txt",
+    "bbyte eval-bpb artifacts/checkpoints/my-mamba --data book.txt --context full",
     "bbyte eval-bpb step-0001000 step-0002000 --data artifacts/datasets/tales --stride 64 --json",
 )
 
@@ -44,7 +46,11 @@ def eval_bpb(
         typer.Option(help="File or corpus to score; of a corpus the held-out part, if it has one."),
     ] = None,
     context: Annotated[
-        int | None, typer.Option(min=1, help="Bytes a window holds (default: as many as were trained on).")
+        str | None,
+        typer.Option(
+            metavar="N|full",
+            help="Bytes a window holds (default: as many as were trained on); full: all before each byte.",
+        ),
     ] = None,
     stride: Annotated[
         int | None, typer.Option(min=1, help="Bytes from window to window (default: half the context).")
@@ -67,15 +73,23 @@ def eval_bpb(
     from bbyte.config import from_dict
     from bbyte.device import Runtime, place
 
+    length = _length(context)
+    if length == "full" and (stride is not None or batch_size is not None):
+        raise UsageError(
+            "with a full context there are no windows to place", "leave --stride and --batch-size out"
+        )
     found = _find(screen, checkpoints, all_steps)
+    if length == "full":
+        for one in found:
+            scoring.check_full(one.meta.family)
     chosen = _choose(screen, data, found, max_bytes)
     if anchors:
         classical.check_size(chosen.source.size)
     wanted = {"device": device, "precision": precision, "threads": threads}
     placement = place(from_dict(Runtime, wanted, where="settings"))
     screen.say(f"scoring {chosen} on {placement.device} in {placement.precision}")
-    window = {"context": context, "stride": stride, "batch_size": batch_size}
-    scores = [_score(screen, one, chosen.source, placement, **window) for one in found]
+    window = {"stride": stride, "batch_size": batch_size}
+    scores = [_score(screen, one, chosen.source, placement, length, **window) for one in found]
     compared: list[Anchor] = []
     primer, primed_with = None, ""
     if anchors:
@@ -143,18 +157,32 @@ def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: 
     return Chosen(source, data, part)
 
 
-def _score(
-    screen: Screen, found: "Found", source: "ByteSource", placement: "Placement", **window: int | None
-) -> "Score":
-    from bbyte.scoring import score_checkpoint
+def _length(asked: str | None) -> "int | Literal['full'] | None":
+    if asked is None:
+        return None
+    if asked == "full":
+        return "full"
+    if not asked.isdecimal() or int(asked) < 1:
+        raise UsageError(f"context {asked!r} is neither a number of bytes nor full", "--context 256")
+    return int(asked)
 
-    asked, longest = window["context"], found.meta.context
-    if asked is not None and asked > longest:
+
+def _score(
+    screen: Screen,
+    found: "Found",
+    source: "ByteSource",
+    placement: "Placement",
+    context: "int | Literal['full'] | None",
+    **window: int | None,
+) -> "Score":
+    from bbyte.scoring import longest_context, score_checkpoint
+
+    if isinstance(context, int) and context > (longest := longest_context(found.meta, context)):
         screen.warn(
             f"{found.path.name} was trained on windows of {longest} bytes, so the context is {longest}"
         )
     with screen.progress(found.path.name, source.size) as bar:
-        return score_checkpoint(found, source, placement, on_progress=bar.update, **window)
+        return score_checkpoint(found, source, placement, context=context, on_progress=bar.update, **window)
 
 
 def _row(found: "Found", score: "Score") -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Family:
     objective_config: what training minimises, a frozen dataclass.
     build(config): a model with fresh weights. objective(model, objective_config): the module training runs.
     predictor(model, context, lanes): the next-byte view; None where a family has none.
+    carries_state: its models go on from `model.new_state(lanes)`, which their calls take and move on: a text
+    of any length costs the same time and memory a byte, and more of it than a training window does no harm.
     """
 
     name: str
@@ -70,3 +72,4 @@ class Family:
     build: Callable[[Any], "torch.nn.Module"]
     objective: Callable[["torch.nn.Module", Any], "torch.nn.Module"]
     predictor: Callable[["torch.nn.Module", int, int], Predictor] | None
+    carries_state: bool = False

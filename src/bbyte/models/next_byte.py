@@ -1,5 +1,7 @@
 """Next-byte prediction: what training a model of the next byte minimises and what evaluation reports."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,9 +34,13 @@ class NextByte(nn.Module):
             nats = nats + (penalty - penalty.detach())
         return Cost(nats, targets.numel())
 
-    def measure(self, window: Tensor, skip: int = 0) -> Cost:
-        """Nats, in float64, of the targets from position `skip` on of each row of `window` (B, T + 1)."""
-        logits = self.model(window[:, :-1])[:, skip:].flatten(0, 1)
+    def measure(self, window: Tensor, skip: int = 0, state: Any = None) -> Cost:
+        """Nats, in float64, of the targets from position `skip` on of each row of `window` (B, T + 1).
+
+        With a `state` of the model's the window follows the bytes it knows of, and it moves on by T.
+        """
+        seen = window[:, :-1]
+        logits = self.model(seen) if state is None else self.model(seen, state)
         targets = window[:, 1 + skip :].flatten().long()
-        nats = F.cross_entropy(logits.double(), targets, reduction="sum")
+        nats = F.cross_entropy(logits[:, skip:].flatten(0, 1).double(), targets, reduction="sum")
         return Cost(nats, targets.numel())

@@ -37,4 +37,5 @@ FAMILY = Family(
     build=_build,
     objective=_objective,
     predictor=_predictor,
+    carries_state=True,
 )

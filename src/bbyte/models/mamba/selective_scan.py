@@ -12,6 +12,7 @@ batch that the work stays in the cache. The channels lie last, so that N is not 
 
 import math
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -77,29 +78,25 @@ def _scan(
     state: Tensor | None,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """y, the last state, and, to `keep` for the backward pass, the states (chunks, B, N, D) before each chunk."""
+    """y, the last state, and, to `keep` for the backward pass, the states (B, chunks, N, D) before each chunk."""
     (batch, positions, width), n = x.shape, a.shape[1]
     with _full_precision(x):
         rates = _rates(a)
         y, end = torch.empty_like(x), x.new_empty(batch, n, width)
-        starts = x.new_empty(-(-positions // _CHUNK) if keep else 0, batch, n, width)
+        starts = x.new_empty(batch, _count(positions) if keep else 0, n, width)
         for rows in _row_blocks(x, n):
             last = end[rows]
             if state is None:
                 last.zero_()
             else:
                 last.copy_(state[rows].transpose(1, 2))
-            dt_, b_, c_ = (_by_position(each[rows]) for each in (dt, b, c))
-            dtx = dt_ * x[rows].transpose(0, 1)
-            outputs = torch.empty_like(dtx)
-            chunk = _Chunk(last, min(_CHUNK, positions))
-            for i, at in enumerate(_chunks(positions)):
+            for i, (at, chunk) in enumerate(_chunks(last, positions)):
                 if keep:
-                    starts[i, rows] = last
-                h = chunk.states(last, dt_[at], dtx[at], rates, b_[at])
-                _sum_over_n(c_[at], h[1:], out=outputs[at])
-                last.copy_(h[-1])
-            torch.addcmul(outputs.transpose(0, 1), x[rows], skip, out=y[rows])
+                    starts[rows, i] = last
+                here = rows, at
+                chunk.run(last, dt[here], dt[here] * x[here], rates, b[here])
+                torch.addcmul(_sum_over_n(c[here], chunk.h), x[here], skip, out=y[here])
+                last.copy_(chunk.each_h[-1])
         return y, end.transpose(1, 2).contiguous(), starts
 
 
@@ -115,7 +112,7 @@ def _scan_shapes(
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     (batch, positions, width), n = x.shape, a.shape[1]
-    starts = x.new_empty(-(-positions // _CHUNK) if keep else 0, batch, n, width)
+    starts = x.new_empty(batch, _count(positions) if keep else 0, n, width)
     return torch.empty_like(x), x.new_empty(batch, width, n), starts
 
 
@@ -130,28 +127,28 @@ def _scan_backward(
         grad_x, grad_dt, grad_b, grad_c = (torch.empty_like(each) for each in (x, dt, b, c))
         grad_a = x.new_zeros(1, n * width)
         for rows in _row_blocks(x, n):
-            dt_, b_, c_, x_, dy = (_by_position(each[rows]) for each in (dt, b, c, x, grad))
-            dtx = dt_ * x_
-            d_dt, d_dtx, d_b, d_c = (torch.empty_like(each) for each in (dt_, dtx, b_, c_))
-            chunk = _Chunk(starts[0, rows], min(_CHUNK, positions))
-            later = torch.zeros_like(starts[0, rows])  # what the positions after the chunk ask of its last state
-            for i, at in reversed(list(enumerate(_chunks(positions)))):
-                h = chunk.states(starts[i, rows], dt_[at], dtx[at], rates, b_[at])
-                torch.linalg.vecdot(h[1:], dy[at].unsqueeze(2), out=d_c[at])
-                g = chunk.gradients(later, c_[at], dy[at])
-                torch.linalg.vecdot(g, dtx[at].unsqueeze(2), out=d_b[at])
-                _sum_over_n(b_[at], g, out=d_dtx[at])
+            later = torch.zeros_like(
+                starts[rows, 0]
+            )  # what the positions after the chunk ask of its last state
+            for i, (at, chunk) in reversed(list(enumerate(_chunks(later, positions)))):
+                here, start = (rows, at), starts[rows, i]
+                dtx = dt[here] * x[here]
+                chunk.run(start, dt[here], dtx, rates, b[here])
+                torch.linalg.vecdot(chunk.h, grad[here].unsqueeze(2), out=grad_c[here])
+                g = chunk.run_back(later, c[here], grad[here])
+                torch.linalg.vecdot(g, dtx.unsqueeze(2), out=grad_b[here])
+                d_dtx = _sum_over_n(b[here], g)
                 # From here on through the decay: first by the state before it, then by its exponent dt a.
-                through = chunk.decay[: g.shape[0]].mul_(g)
-                later.copy_(through[0])
-                through.mul_(h[:-1])
-                torch.sum(torch.mul(through, a_t, out=g), 2, out=d_dt[at])
-                through.mul_(dt_[at].unsqueeze(2))
-                ones = x.new_ones(1, g.shape[0] * g.shape[1])
-                grad_a.addmm_(ones, through.view(-1, n * width))
-            torch.addcmul(d_dtx.mul(dt_), dy, skip, out=grad_x[rows].transpose(0, 1))
-            torch.addcmul(d_dt, d_dtx, x_, out=grad_dt[rows].transpose(0, 1))
-            grad_b[rows], grad_c[rows] = d_b.transpose(0, 1), d_c.transpose(0, 1)
+                through = chunk.decay.mul_(g)
+                later.copy_(through[:, 0])
+                through[:, 1:].mul_(chunk.h[:, :-1])
+                through[:, 0].mul_(start)
+                d_dt = torch.mul(through, a_t, out=g).sum(2)
+                through.mul_(dt[here].unsqueeze(2))
+                flat = through.view(-1, n * width)
+                grad_a.addmm_(flat.new_ones(1, flat.shape[0]), flat)
+                torch.addcmul(d_dt, d_dtx, x[here], out=grad_dt[here])
+                torch.addcmul(d_dtx.mul_(dt[here]), grad[here], skip, out=grad_x[here])
         grad_skip = (grad * x).sum((0, 1))
         return grad_x, grad_dt, grad_a.view(n, width).t().contiguous(), grad_b, grad_c, grad_skip
 
@@ -180,38 +177,51 @@ _scan.register_autograd(_gradients, setup_context=_keep_for_backward)
 
 
 class _Chunk:
-    """The states of a chunk's positions and the gradients towards them, in memory used for every chunk."""
+    """Memory for the states (R, Q, N, D) of Q positions of R rows, used for one chunk after another."""
 
     def __init__(self, state: Tensor, length: int) -> None:
-        rows, n, width = state.shape
-        self.decay = state.new_empty(length, rows, n, width)
-        self.h = state.new_empty(length + 1, rows, n, width)
-        self.g = state.new_empty(0)
-        # A view costs as much as the arithmetic of a position, so each is taken once.
-        self.each_decay, self.each_h = self.decay.unbind(), self.h.unbind()
-        self.each_g: tuple[Tensor, ...] = ()
+        self.decay = state.new_empty(state.shape[0], length, *state.shape[1:])
+        self.h = torch.empty_like(self.decay)
+        # A view costs as much as a position's arithmetic, so each is taken once.
+        self.each_decay, self.each_h = self.decay.unbind(1), self.h.unbind(1)
 
-    def states(self, start: Tensor, dt: Tensor, dtx: Tensor, rates: Tensor, b: Tensor) -> Tensor:
-        """The state (Q + 1, R, N, D) before the chunk and after each of its positions; leaves their decays."""
-        length = dt.shape[0]
-        torch.mul(dt.unsqueeze(2), rates, out=self.decay[:length]).exp2_()
-        torch.mul(dtx.unsqueeze(2), b.unsqueeze(3), out=self.h[1 : length + 1])
-        self.h[0] = start
-        for t in range(length):
-            self.each_h[t + 1].addcmul_(self.each_decay[t], self.each_h[t])
-        return self.h[: length + 1]
+    @cached_property
+    def each_g(self) -> tuple[Tensor, ...]:
+        return self.g.unbind(1)
 
-    def gradients(self, later: Tensor, c: Tensor, dy: Tensor) -> Tensor:
-        """The gradient (Q, R, N, D) of every state, given what the positions after the chunk add to the last."""
-        if not self.each_g:
-            self.g = torch.empty_like(self.decay)
-            self.each_g = self.g.unbind()
-        length = dy.shape[0]
-        torch.mul(dy.unsqueeze(2), c.unsqueeze(3), out=self.g[:length])
-        self.each_g[length - 1].add_(later)
-        for t in range(length - 2, -1, -1):
-            self.each_g[t].addcmul_(self.each_decay[t + 1], self.each_g[t + 1])
-        return self.g[:length]
+    @cached_property
+    def g(self) -> Tensor:
+        return torch.empty_like(self.h)
+
+    def run(self, before: Tensor, dt: Tensor, dtx: Tensor, rates: Tensor, b: Tensor) -> None:
+        """Fill in the decays and the states, given the state `before` the chunk."""
+        torch.mul(dt.unsqueeze(2), rates, out=self.decay).exp2_()
+        torch.mul(dtx.unsqueeze(2), b.unsqueeze(3), out=self.h)
+        for decay, h in zip(self.each_decay, self.each_h, strict=True):
+            before = h.addcmul_(decay, before)
+
+    def run_back(self, later: Tensor, c: Tensor, dy: Tensor) -> Tensor:
+        """The gradient of every state, given what the positions after the chunk ask of its last."""
+        torch.mul(dy.unsqueeze(2), c.unsqueeze(3), out=self.g)
+        self.each_g[-1].add_(later)
+        for t in range(len(self.each_g) - 1, 0, -1):
+            self.each_g[t - 1].addcmul_(self.each_decay[t], self.each_g[t])
+        return self.g
+
+
+def _chunks(state: Tensor, positions: int) -> list[tuple[slice, _Chunk]]:
+    whole, rest = divmod(positions, _CHUNK)
+    chunks = []
+    if whole:
+        chunk = _Chunk(state, _CHUNK)
+        chunks = [(slice(i * _CHUNK, (i + 1) * _CHUNK), chunk) for i in range(whole)]
+    if rest:
+        chunks.append((slice(positions - rest, positions), _Chunk(state, rest)))
+    return chunks
+
+
+def _count(positions: int) -> int:
+    return -(-positions // _CHUNK)
 
 
 def _rates(a: Tensor) -> Tensor:
@@ -219,25 +229,15 @@ def _rates(a: Tensor) -> Tensor:
     return (a.t() * _LOG2_E).contiguous()
 
 
-def _sum_over_n(weights: Tensor, values: Tensor, out: Tensor) -> None:
-    """Of `values` (Q, R, N, D) with `weights` (Q, R, N), into `out` (Q, R, D)."""
-    length, rows, n, width = values.shape
-    torch.bmm(
-        weights.view(-1, 1, n), values.view(-1, n, width), out=out.view(length * rows, 1, width)
-    )
-
-
-def _by_position(x: Tensor) -> Tensor:
-    return x.transpose(0, 1).contiguous()
-
-
-def _chunks(positions: int) -> list[slice]:
-    return [slice(start, start + _CHUNK) for start in range(0, positions, _CHUNK)]
+def _sum_over_n(weights: Tensor, values: Tensor) -> Tensor:
+    """Of `values` (R, Q, N, D) with `weights` (R, Q, N): (R, Q, D)."""
+    rows, length, n, width = values.shape
+    return torch.bmm(weights.reshape(-1, 1, n), values.view(-1, n, width)).view(rows, length, width)
 
 
 def _row_blocks(x: Tensor, n: int) -> list[slice]:
     batch, _, width = x.shape
-    step = max(1, _CACHED // (n * width)) if x.device.type == "cpu" else batch
+    step = max(1, _CACHED * torch.get_num_threads() // (n * width)) if x.device.type == "cpu" else batch
     return [slice(start, min(start + step, batch)) for start in range(0, batch, step)]
 
 
