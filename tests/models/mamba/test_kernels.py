@@ -282,6 +282,7 @@ def test_float64_and_tensors_without_data_go_to_torch(
 
 @BOTH
 def test_a_cpu_computes_by_torch_without_a_check(ssm: Any) -> None:
+    imported = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "_find", lambda *args: pytest.fail("checked"))
         scan = torch_ssd.ssd if ssm == "mamba2" else torch_scan.selective_scan
@@ -289,7 +290,7 @@ def test_a_cpu_computes_by_torch_without_a_check(ssm: Any) -> None:
         assert kernels.operations(ssm, "mps") == (torch_conv.causal_conv, scan)
     assert not kernels.usable(ssm, "cpu")
     assert kernels.path(ssm, "cpu") == "state space by torch: mamba_ssm's kernels need CUDA"
-    assert not any(name in sys.modules for name in PACKAGES)
+    assert not any(name in set(sys.modules) - imported for name in PACKAGES)
 
 
 @BOTH
@@ -446,7 +447,7 @@ def test_the_check_is_made_once_and_leaves_no_trace(anywhere: None, monkeypatch:
     assert torch.equal(torch.get_rng_state(), before)
     kernels.operations("mamba2", "cpu")
     kernels.operations("mamba1", "cpu")
-    kernels.path("mamba2", "cpu")
+    kernels.path("mamba2", "cpu:0")
     assert len(calls) == 2
 
 
@@ -488,23 +489,37 @@ def test_choosing_breaks_no_graph_of_torchs_operations(ssm: Any) -> None:
 
 
 @BOTH
+def test_nor_does_looking_up_that_no_kernels_are_there(ssm: Any, anywhere: None) -> None:
+    assert "not installed" in kernels.path(ssm, "cpu")
+    compiled_as_eager(ssm, fullgraph=True)
+
+
+@BOTH
 def test_kernels_run_as_they_are_inside_a_compiled_model_and_refuse_to_be_its_graph(
     ssm: Any, anywhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch)
     kernels.operations(ssm, "cpu")
     compiled_as_eager(ssm)
-    with pytest.raises(torch._dynamo.exc.Unsupported, match="causal_conv1d's kernels run as they are"):
+    with pytest.raises(
+        torch._dynamo.exc.Unsupported, match="causal_conv1d's kernels cannot be part of a compiled graph"
+    ):
         compiled_as_eager(ssm, fullgraph=True)
 
 
 # The real ones.
 
 
+def skip_without(package: str, ssm: Any) -> None:
+    sentence = kernels.path(ssm, "cuda")
+    if f"{package} is not installed" in sentence or f"{package} cannot be imported" in sentence:
+        pytest.skip(sentence)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="mamba_ssm's kernels need a CUDA GPU")
 @BOTH
 def test_real_kernels_agree_with_torch(ssm: Any) -> None:
-    pytest.importorskip("mamba_ssm", reason="mamba_ssm is not installed")
+    skip_without("mamba_ssm", ssm)
     assert kernels.usable(ssm, "cuda"), kernels.path(ssm, "cuda")
     # In 16 bits, in a length that fills no chunk, as slices of one projection lie.
     generator = torch.Generator().manual_seed(2)
@@ -523,7 +538,7 @@ def test_real_kernels_agree_with_torch(ssm: Any) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="causal_conv1d's kernel needs a CUDA GPU")
 @pytest.mark.parametrize(("width", "start", "channels"), [(48, 16, 16), (44, 12, 16), (44, 12, 20)])
 def test_the_real_convolution_agrees_with_torch(width: int, start: int, channels: int) -> None:
-    pytest.importorskip("causal_conv1d", reason="causal_conv1d is not installed")
+    skip_without("causal_conv1d", "mamba2")
     assert chosen("mamba2", "cuda")[0] is kernels.causal_conv, kernels.path("mamba2", "cuda")
     projected = torch.randn(2, 70, width, device="cuda", requires_grad=True)
     x = projected[..., start : start + channels]

@@ -42,15 +42,17 @@ class Finding(NamedTuple):
 
 
 def operations(ssm: SSM, device: str) -> Operations:
-    """The functions to compute with on `device`, as a tensor's device.type names it or with a number.
+    """The functions to compute with on `device`: a tensor's device.type, or a device with its number.
 
-    On a GPU the first call tests the kernels; later ones look the answer up.
+    The kernels are tested when a kind of GPU is first asked for, here or by the functions below; from then on
+    the answer is looked up, and torch.compile sees a constant.
     """
-    if device.partition(":")[0] not in DEVICE_TYPES:
+    kind = _kind(device)
+    if kind not in DEVICE_TYPES:
         return _TORCH[ssm]
-    if (ssm, device) not in _chosen:
-        _chosen[ssm, device] = Operations(_choice("causal_conv", device), _choice(_SCANS[ssm], device))
-    return _chosen[ssm, device]
+    if (ssm, kind) not in _chosen:
+        _chosen[ssm, kind] = Operations(_choice("causal_conv", device), _choice(_SCANS[ssm], device))
+    return _chosen[ssm, kind]
 
 
 def usable(ssm: SSM, device: str) -> bool:
@@ -60,9 +62,9 @@ def usable(ssm: SSM, device: str) -> bool:
 
 def path(ssm: SSM, device: str) -> str:
     """One sentence for the user: what computes the state space and the convolution on `device`, and why."""
-    scan = _SCANS[ssm]
-    state_space = f"state space by {_described(scan, device)}"
-    if device.partition(":")[0] not in DEVICE_TYPES:
+    operations(ssm, device)
+    state_space = f"state space by {_described(_SCANS[ssm], device)}"
+    if _kind(device) not in DEVICE_TYPES:
         return state_space
     return f"{state_space}; convolution by {_described('causal_conv', device)}"
 
@@ -173,9 +175,9 @@ def _choice(name: Name, device: str) -> Operation:
     kernel = _KERNELS[name]
     if not _finding(name, device).used:
         return kernel.torchs
-    # torch.compile cannot look into a kernel. So it is told, and tells whoever asked for a whole graph.
+    # torch.compile cannot look into a kernel: it is told so, and tells whoever asked for a whole graph.
     whole: Operation = torch.compiler.disable(  # type: ignore[no-untyped-call]
-        kernel.operation, reason=f"{kernel.package}'s kernels run as they are"
+        kernel.operation, reason=f"{kernel.package}'s kernels cannot be part of a compiled graph"
     )
     return whole
 
@@ -187,14 +189,15 @@ def _described(name: Name, device: str) -> str:
 
 
 def _finding(name: Name, device: str) -> Finding:
-    if (name, device) not in _findings:
-        _findings[name, device] = _find(name, device)
-    return _findings[name, device]
+    key = name, _kind(device)
+    if key not in _findings:
+        _findings[key] = _find(name, device)
+    return _findings[key]
 
 
 def _find(name: Name, device: str) -> Finding:
     kernel = _KERNELS[name]
-    if device.partition(":")[0] not in DEVICE_TYPES:
+    if _kind(device) not in DEVICE_TYPES:
         return Finding(False, f"{kernel.package}'s kernels need CUDA")
     try:
         import_module(kernel.package)
@@ -218,6 +221,10 @@ def _find(name: Name, device: str) -> Finding:
 
 
 _INSTALL = "pip install --no-build-isolation 'bbyte[mamba]'"
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
 
 
 def _said(error: Exception) -> str:
