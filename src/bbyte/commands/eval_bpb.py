@@ -89,6 +89,8 @@ def eval_bpb(
     placement = place(from_dict(Runtime, wanted, where="settings"))
     screen.say(f"scoring {chosen} on {placement.device} in {placement.precision}")
     window = {"stride": stride, "batch_size": batch_size}
+    for sentence in dict.fromkeys(path for one in found for path in _computed_by(one, placement.device)):
+        screen.say(sentence)
     scores = [_score(screen, one, chosen.source, placement, length, **window) for one in found]
     compared: list[Anchor] = []
     primer, primed_with = None, ""
@@ -155,6 +157,12 @@ def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: 
     if max_bytes is not None and max_bytes < source.size:
         source, part = Slice(source, 0, max_bytes), "the beginning" + (f" of {part}" if part else "")
     return Chosen(source, data, part)
+
+
+def _computed_by(found: "Found", device: str) -> tuple[str, ...]:
+    from bbyte.models.families import families
+
+    return families()[found.meta.family].computed_by(found.meta.model_config(), device)
 
 
 def _length(asked: str | None) -> "int | Literal['full'] | None":

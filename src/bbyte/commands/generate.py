@@ -91,6 +91,8 @@ def _load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
     path = newest() if ckpt is None else ckpt
     placement = place(Runtime(device=device))
     loaded = store.load(path, placement.device)
+    for sentence in loaded.family.computed_by(loaded.model.config, placement.device):
+        screen.say(sentence)
     for skipped, why in loaded.found.skipped:
         screen.warn(f"skipped {skipped.name}: {why}")
     if ckpt is None:

@@ -62,6 +62,8 @@ class Family:
     predictor(model, context, lanes): the next-byte view; None where a family has none.
     carries_state: its models go on from `model.new_state(lanes)`, which their calls take and move on: a text
     of any length costs the same time and memory a byte, and more of it than a training window does no harm.
+    path(config, device): which of several implementations computes there and why, in a sentence for the user;
+    None where there is only one.
     """
 
     name: str
@@ -73,3 +75,8 @@ class Family:
     objective: Callable[["torch.nn.Module", Any], "torch.nn.Module"]
     predictor: Callable[["torch.nn.Module", int, int], Predictor] | None
     carries_state: bool = False
+    path: Callable[[Any, str], str] | None = None
+
+    def computed_by(self, config: Any, device: str) -> tuple[str, ...]:
+        """What to say of how a model computes on `device`, where there is a choice and a GPU to make it."""
+        return () if self.path is None or device == "cpu" else (self.path(config, device),)

@@ -106,10 +106,12 @@ def _build(settings: Settings, data: Division, run: Run, micro_batch: int) -> Tr
     objective = settings.build(settings.placement.device)
     config = settings.training
     window = (micro_batch, Schedule(config).longest + 1)
+    path = settings.family.path  # asked before anything is compiled: it may try kernels
+    where = [path(settings.model, settings.placement.device)] if path is not None else []
     forward, said = wrap(objective, settings.runtime, settings.placement, window)
     return Trainer(
         settings.family, objective, forward, config, settings.placement, data, run, micro_batch,
-        (*settings.said, *said),
+        (*settings.said, *where, *said),
     )  # fmt: skip
 
 

@@ -28,6 +28,12 @@ def _predictor(model: "torch.nn.Module", context: int, lanes: int) -> Predictor:
     return StatePredictor(model, lanes)
 
 
+def _path(config: MambaConfig, device: str) -> str:
+    from bbyte.models.mamba.kernels import path
+
+    return path(config.ssm, device)
+
+
 FAMILY = Family(
     name="mamba",
     summary="State-space model (Mamba-2 or Mamba-1), constant memory and time a byte",
@@ -38,4 +44,5 @@ FAMILY = Family(
     objective=_objective,
     predictor=_predictor,
     carries_state=True,
+    path=_path,
 )

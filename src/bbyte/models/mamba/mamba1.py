@@ -6,8 +6,9 @@ from torch.nn import functional as F
 
 from bbyte.layers import Linear, LinearFactory
 from bbyte.models.mamba.config import MambaConfig
-from bbyte.models.mamba.conv import CausalConv, causal_conv, causal_conv_step
-from bbyte.models.mamba.selective_scan import selective_scan, selective_scan_step
+from bbyte.models.mamba.conv import CausalConv, causal_conv_step
+from bbyte.models.mamba.kernels import operations
+from bbyte.models.mamba.selective_scan import selective_scan_step
 from bbyte.models.mamba.state import LayerState
 from bbyte.models.mamba.steps import log_step_sizes
 from bbyte.operations import linear as product
@@ -45,17 +46,18 @@ class Mamba1(nn.Module):
         """`x` (B, T, C) to (B, T, C). With a `state` the positions follow those it knows, and it moves on."""
         values, gate = self.in_proj(self.quantize(x)).chunk(2, dim=-1)
         taps = self.conv1d.weight, self.conv1d.bias
+        conv, scan = operations("mamba1", x.device.type)
         if state is None:
-            values, _ = causal_conv(values, *taps)
-            y, _ = selective_scan(*self._parts(values), self.D)
+            values, _ = conv(values, *taps)
+            y, _ = scan(*self._parts(values), self.D)
         elif x.shape[1] == 1:
             values = causal_conv_step(values[:, 0], *taps, state.conv)
             y = selective_scan_step(*self._parts(values), self.D, state.scan).unsqueeze(1)
         else:
-            values, conv = causal_conv(values, *taps, state.conv)
-            y, scan = selective_scan(*self._parts(values), self.D, state.scan)
-            state.conv.copy_(conv)
-            state.scan.copy_(scan)
+            values, inputs = conv(values, *taps, state.conv)
+            y, last = scan(*self._parts(values), self.D, state.scan)
+            state.conv.copy_(inputs)
+            state.scan.copy_(last)
         out: Tensor = self.out_proj(self.quantize(y * F.silu(gate)))
         return out
 

@@ -6,9 +6,10 @@ from torch.nn import functional as F
 
 from bbyte.layers import Linear, LinearFactory
 from bbyte.models.mamba.config import MambaConfig
-from bbyte.models.mamba.conv import CausalConv, causal_conv, causal_conv_step
+from bbyte.models.mamba.conv import CausalConv, causal_conv_step
+from bbyte.models.mamba.kernels import operations
 from bbyte.models.mamba.norm import GatedRMSNorm
-from bbyte.models.mamba.ssd import ssd, ssd_step
+from bbyte.models.mamba.ssd import ssd_step
 from bbyte.models.mamba.state import LayerState
 from bbyte.models.mamba.steps import log_step_sizes
 from bbyte.quantization.activations import Int8Activations
@@ -44,16 +45,17 @@ class Mamba2(nn.Module):
         gate, xbc, dt = torch.split(self.in_proj(self.quantize(x)), self.widths, dim=-1)
         dt = F.softplus(dt.float() + self.dt_bias)
         taps = self.conv1d.weight, self.conv1d.bias
+        conv, scan = operations("mamba2", x.device.type)
         if state is None:
-            y, _ = ssd(*self._parts(causal_conv(xbc, *taps)[0], dt), self.D)
+            y, _ = scan(*self._parts(conv(xbc, *taps)[0], dt), self.D)
         elif x.shape[1] == 1:
             parts = self._parts(causal_conv_step(xbc[:, 0], *taps, state.conv), dt[:, 0])
             y = ssd_step(*parts, self.D, state.scan).unsqueeze(1)
         else:
-            xbc, conv = causal_conv(xbc, *taps, state.conv)
-            y, scan = ssd(*self._parts(xbc, dt), self.D, state.scan)
-            state.conv.copy_(conv)
-            state.scan.copy_(scan)
+            xbc, inputs = conv(xbc, *taps, state.conv)
+            y, last = scan(*self._parts(xbc, dt), self.D, state.scan)
+            state.conv.copy_(inputs)
+            state.scan.copy_(last)
         y = self.norm(y.flatten(2), gate)
         out: Tensor = self.out_proj(self.quantize(y))
         return out
