@@ -207,13 +207,16 @@ def test_each_operation_calls_its_kernel_in_the_kernels_own_layout(
 
 @EACH
 @pytest.mark.parametrize("state", [False, True])
+@pytest.mark.parametrize("which", ["some", "all"])
 def test_sixteen_bits_go_in_and_come_out(
-    ours: Any, torchs: Any, state: bool, anywhere: None, monkeypatch: pytest.MonkeyPatch
+    ours: Any, torchs: Any, state: bool, which: str, anywhere: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch)
     (x, *rest), carried, _ = small(ours.__name__)
-    if ours is not kernels.causal_conv:  # as a mixer calls it: only dt, a and skip stay in float32
-        rest[2:4] = (part.bfloat16() for part in rest[2:4])
+    if which == "all":
+        rest = [part.bfloat16() for part in rest]
+    elif ours is not kernels.causal_conv:
+        rest[2:4] = (part.bfloat16() for part in rest[2:4])  # as a mixer calls it: b and c
     arguments = (x.bfloat16(), *rest, carried if state else None)
     (y, after), (wanted, after_wanted) = ours(*arguments), torchs(*arguments)
     assert y.dtype == wanted.dtype == torch.bfloat16
@@ -522,14 +525,15 @@ def test_real_kernels_agree_with_torch(ssm: Any) -> None:
     skip_without("mamba_ssm", ssm)
     assert kernels.usable(ssm, "cuda"), kernels.path(ssm, "cuda")
     # In 16 bits, in a length that fills no chunk, as slices of one projection lie.
-    generator = torch.Generator().manual_seed(2)
-    (x, *rest), state, _ = example(kernels._SCANS[ssm])
-    wide = torch.randn(*x.shape[:-1], 2 * x.shape[-1], generator=generator).cuda()
-    inputs = [wide[..., : x.shape[-1]].bfloat16(), *(part.cuda() for part in rest)]
+    (x, dt, a, b, c, skip), state, _ = example(kernels._SCANS[ssm])
+    whole = torch.cat([part.flatten(2) for part in (x, b, c)], dim=-1).bfloat16().cuda()
+    parts = torch.split(whole, [part.flatten(2).shape[2] for part in (x, b, c)], dim=-1)
+    x, b, c = (part.unflatten(2, like.shape[2:]) for part, like in zip(parts, (x, b, c), strict=True))
+    dt, a, skip = dt.cuda(), a.cuda(), skip.cuda()
     scan = kernels.operations(ssm, "cuda").scan
     for held in (None, state.cuda()):
-        y, after = scan(*inputs, held)
-        wanted, after_wanted = kernels._TORCH[ssm].scan(inputs[0].float(), *inputs[1:], held)
+        y, after = scan(x, dt, a, b, c, skip, held)
+        wanted, after_wanted = kernels._TORCH[ssm].scan(x.float(), dt, a, b.float(), c.float(), skip, held)
         assert y.dtype == torch.bfloat16
         assert (y - wanted).abs().max() < 0.03 * wanted.abs().max()
         assert (after - after_wanted).abs().max() < 0.03 * after_wanted.abs().max()

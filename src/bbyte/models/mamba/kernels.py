@@ -81,8 +81,8 @@ def ssd(
         x,
         dt.float(),
         a.float(),
-        b.to(x.dtype),
-        c.to(x.dtype),
+        b,
+        c,
         chunk_size=CHUNK,
         D=skip.float(),
         initial_states=None if state is None else state.float(),
@@ -126,7 +126,7 @@ def causal_conv(
     y = causal_conv1d_fn(
         _in_eights(x).transpose(1, 2) if by_eights else x.transpose(1, 2).contiguous(),
         weight.squeeze(1),
-        bias=bias.to(weight.dtype),
+        bias=bias,
         initial_states=None if state is None else state.to(x.dtype).contiguous().transpose(1, 2),
         activation="silu",
     )
