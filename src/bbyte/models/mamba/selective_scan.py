@@ -41,10 +41,10 @@ def selective_scan_step(
 ) -> Tensor:
     """One position: y (B, D) for `x`, `dt` (B, D), `b`, `c` (B, N); `state` (B, D, N) is updated in place."""
     with _full_precision(x):
-        value, step = x.to(state.dtype), dt.to(state.dtype).unsqueeze(-1)
-        state.mul_(torch.exp(step * a)).addcmul_(value.unsqueeze(-1) * step, b.to(state.dtype).unsqueeze(1))
-        y = (state @ c.to(state.dtype).unsqueeze(-1)).squeeze(-1)
-        return y.addcmul_(value, skip).to(x.dtype)
+        x_, step, b_, c_ = (each.to(state.dtype) for each in (x, dt, b, c))
+        state.mul_(((step * _LOG2_E).unsqueeze(-1) * a).exp2_())
+        state.addcmul_((step * x_).unsqueeze(-1), b_.unsqueeze(1))
+        return torch.linalg.vecdot(state, c_.unsqueeze(1)).addcmul_(x_, skip).to(x.dtype)
 
 
 def selective_scan_reference(
@@ -62,7 +62,7 @@ def selective_scan_reference(
 
 # How many positions lie between kept states, and how many numbers of one position are worked on at once.
 _CHUNK = 16
-_CACHED = 1 << 13
+_CACHED = 1 << 15
 _LOG2_E = math.log2(math.e)
 
 
@@ -78,7 +78,7 @@ def _scan(
     state: Tensor | None,
     keep: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """y, the last state, and, to `keep` for the backward pass, the states (B, chunks, N, D) before each chunk."""
+    """y, the last state, and, if to be kept for backward, the states before each chunk (B, chunks, N, D)."""
     (batch, positions, width), n = x.shape, a.shape[1]
     with _full_precision(x):
         rates = _rates(a)
@@ -169,7 +169,9 @@ def _keep_for_backward(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, 
     ctx.save_for_backward(x, dt, a, b, c, skip, starts)
 
 
-def _gradients(ctx: Any, grad: Tensor, *_: None) -> tuple[Tensor | None, ...]:
+def _gradients(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 8
     return *_scan_backward(grad, *ctx.saved_tensors), None, None
 
 
