@@ -5,6 +5,7 @@ Neither changes the mathematics, the names of the parameters, or a checkpoint.
 
 import ctypes
 import platform
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
@@ -48,7 +49,10 @@ def wrap(
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
-        why = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = re.search(
+            r"\(reason: (.+?)\)$", str(error), re.MULTILINE
+        )  # as torch.compiler.disable says it
+        why = reason[1] if reason else str(error).strip().partition("\n")[0] or type(error).__name__
         if runtime.compile:
             raise BbyteError(f"the model cannot be compiled here: {why}", "--no-compile") from error
         return objective, (*said, f"not compiled, because that fails here: {why}")

@@ -33,11 +33,13 @@ def causal_conv(
     The state holds the K - 1 inputs before the first position, (B, K - 1, C); None stands for zeros.
     """
     before = weight.shape[2] - 1
-    padded = F.pad(x, (0, 0, before, 0)) if state is None else torch.cat((state.to(x.dtype), x), dim=1)
-    after = padded[:, padded.shape[1] - before :].detach()
+    if state is None:
+        state = x.new_zeros(x.shape[0], before, x.shape[2])
+    state, last = state.to(x.dtype), x[:, max(0, x.shape[1] - before) :]
+    after = torch.cat((state[:, last.shape[1] :], last), dim=1).detach()
     if torch.compiler.is_compiling():
-        return F.silu(_filtered(padded, weight, bias)), after
-    result: Tensor = _ConvSiLU.apply(padded, weight, bias)  # type: ignore[no-untyped-call]
+        return F.silu(_filtered(torch.cat((state, x), dim=1), weight, bias)), after
+    result: Tensor = _ConvSiLU.apply(x, weight, bias, state)  # type: ignore[no-untyped-call]
     return result, after
 
 
@@ -64,28 +66,31 @@ def causal_conv_step(x: Tensor, weight: Tensor, bias: Tensor, state: Tensor) -> 
 def _filtered(padded: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # As a picture one pixel high, which lies in memory as a library wants it: no copy.
     picture = padded.transpose(1, 2).unsqueeze(2)
+    bias = None if bias is None else bias.to(padded.dtype)
     found = F.conv2d(picture, weight.to(padded.dtype).unsqueeze(2), bias, groups=weight.shape[0])
     return found.squeeze(2).transpose(1, 2)
 
 
 class _ConvSiLU(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, padded: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(padded, weight, bias)
-        return F.silu(_filtered(padded, weight, bias.to(padded.dtype)))
+    """Keeps nothing but its inputs, of which `x` is mostly part of what the mixer keeps anyway."""
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        padded, weight, bias = ctx.saved_tensors
-        taps = weight.shape[2]
-        before = _filtered(padded, weight, bias.to(padded.dtype))
-        grad = torch.ops.aten.silu_backward(grad, before)
-        # The gradient of a filter is the filter turned round.
-        grad_padded = _filtered(F.pad(grad, (0, 0, taps - 1, taps - 1)), weight.flip(2), None)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, state: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight, bias, state)
+        return F.silu(_filtered(torch.cat((state, x), dim=1), weight, bias))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, bias, state = ctx.saved_tensors
+        (T, C), taps = x.shape[1:], weight.shape[2]
+        inputs = torch.cat((state, x), dim=1)
+        grad = torch.ops.aten.silu_backward(grad, _filtered(inputs, weight, bias))
+        # What a position asks of its input comes from it and those after: the filter turned round.
+        grad_x = _filtered(F.pad(grad, (0, 0, 0, taps - 1)), weight.flip(2), None)
         grad_weight = torch.zeros_like(weight)
-        product = torch.empty_like(grad[:1])
-        for row in range(len(grad)):
+        product = grad.new_empty(T, C)
+        for row, row_grad in zip(inputs, grad, strict=True):
             for tap in range(taps):
-                torch.mul(grad[row], padded[row, tap : tap + grad.shape[1]], out=product[0])
-                grad_weight[:, 0, tap] += product[0].sum(0)
-        return grad_padded, grad_weight, grad.sum((0, 1)).to(bias.dtype)
+                torch.mul(row_grad, row[tap : tap + T], out=product)
+                grad_weight[:, 0, tap] += product.sum(0)
+        return grad_x, grad_weight, grad.sum((0, 1)).to(bias.dtype), None

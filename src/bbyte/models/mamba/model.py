@@ -79,8 +79,8 @@ class MambaLM(nn.Module):
         return [block for block in self.backbone.layers if isinstance(block, Block)]
 
     def _initialise(self) -> None:
-        # Matrices start uniform with the variance of 1/fan-in; what writes to the residual stream starts
-        # smaller, the deeper the model.
+        # Matrices start uniform with the variance of 1/fan-in; what writes to the residual stream starts at
+        # zero, so that a fresh model is the identity around its embedding and learns fastest at first.
         nn.init.normal_(self.backbone.embedding.weight, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -89,7 +89,6 @@ class MambaLM(nn.Module):
         for block in self._blocks():
             if isinstance(block.mixer, Mamba1):
                 block.mixer.reset_parameters()
-            with torch.no_grad():
-                block.mixer.out_proj.weight /= math.sqrt(self.config.n_layer)
+            nn.init.zeros_(block.mixer.out_proj.weight)
         if self.lm_head is not None:
             nn.init.zeros_(self.lm_head.weight)
