@@ -5,7 +5,6 @@ Parameter names are those of mamba_ssm's MambaLMHeadModel, so that its checkpoin
 
 import math
 
-import torch
 from torch import Tensor, nn
 
 from bbyte.layers import Linear, RMSNorm
