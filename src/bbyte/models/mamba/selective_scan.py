@@ -60,7 +60,8 @@ def selective_scan_reference(
     return torch.stack(outputs, dim=1), h
 
 
-# How many positions lie between kept states, and how many numbers of one position are worked on at once.
+# Positions from one kept state to the next, and numbers of a position's states that a thread takes at once:
+# fewer would stay in a smaller cache, but then a call of torch costs more than its arithmetic.
 _CHUNK = 16
 _CACHED = 1 << 15
 _LOG2_E = math.log2(math.e)
@@ -127,9 +128,7 @@ def _scan_backward(
         grad_x, grad_dt, grad_b, grad_c = (torch.empty_like(each) for each in (x, dt, b, c))
         grad_a = x.new_zeros(1, n * width)
         for rows in _row_blocks(x, n):
-            later = torch.zeros_like(
-                starts[rows, 0]
-            )  # what the positions after the chunk ask of its last state
+            later = torch.zeros_like(starts[rows, 0])  # the gradient from after the chunk
             for i, (at, chunk) in reversed(list(enumerate(_chunks(later, positions)))):
                 here, start = (rows, at), starts[rows, i]
                 dtx = dt[here] * x[here]
@@ -203,7 +202,7 @@ class _Chunk:
             before = h.addcmul_(decay, before)
 
     def run_back(self, later: Tensor, c: Tensor, dy: Tensor) -> Tensor:
-        """The gradient of every state, given what the positions after the chunk ask of its last."""
+        """The gradient of every state, given the part of its last that comes from `later` positions."""
         torch.mul(dy.unsqueeze(2), c.unsqueeze(3), out=self.g)
         self.each_g[-1].add_(later)
         for t in range(len(self.each_g) - 1, 0, -1):
