@@ -1,5 +1,8 @@
 """The selective scan against the plain loop: values, states, gradients, and what must not disturb them."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -201,6 +204,25 @@ def test_operator_is_what_it_says():
     inputs, state = scan_inputs(20)
     torch.library.opcheck(module._scan, (*inputs, state, True))
     torch.library.opcheck(module._scan, (*(each.detach() for each in inputs), None, False))
+
+
+def test_without_gradients_the_compiler_is_not_loaded():
+    program = """
+import sys, torch
+from bbyte.models.mamba.selective_scan import selective_scan
+x, b = torch.rand(1, 20, 4), torch.rand(1, 20, 2)
+selective_scan(x, x, -torch.rand(4, 2), b, b, torch.rand(4))
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@torch.no_grad()
+def test_compiled_without_gradients_is_the_same():
+    inputs, state = scan_inputs(20)
+    compiled = torch.compile(selective_scan, fullgraph=True, backend="aot_eager")
+    for ours, theirs in zip(compiled(*inputs, state), selective_scan(*inputs, state), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_shapes_without_numbers():

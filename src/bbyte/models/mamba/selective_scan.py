@@ -32,7 +32,9 @@ def selective_scan(
     inputs = [each.to(dtype) for each in (x, dt, a, b, c, skip)]
     keep = torch.is_grad_enabled() and any(each.requires_grad for each in inputs)
     start = None if state is None else state.detach().to(dtype)
-    y, end, _ = _scan(*inputs, start, keep)
+    # The first call of an operator loads the compiler, most of a second that generation need not wait for.
+    scan: Any = _scan if keep or torch.compiler.is_compiling() else _forward
+    y, end, _ = scan(*inputs, start, keep)
     return y.to(x.dtype), end.detach()
 
 
@@ -44,7 +46,8 @@ def selective_scan_step(
         x_, step, b_, c_ = (each.to(state.dtype) for each in (x, dt, b, c))
         state.mul_(((step * _LOG2_E).unsqueeze(-1) * a).exp2_())
         state.addcmul_((step * x_).unsqueeze(-1), b_.unsqueeze(1))
-        return torch.linalg.vecdot(state, c_.unsqueeze(1)).addcmul_(x_, skip).to(x.dtype)
+        y: Tensor = torch.linalg.vecdot(state, c_.unsqueeze(1)).addcmul_(x_, skip)
+        return y.to(x.dtype)
 
 
 def selective_scan_reference(
@@ -67,9 +70,7 @@ _CACHED = 1 << 15
 _LOG2_E = math.log2(math.e)
 
 
-# Opaque to torch.compile, which would otherwise unroll the loop over the positions.
-@torch.library.custom_op("bbyte::selective_scan", mutates_args=())
-def _scan(
+def _forward(
     x: Tensor,
     dt: Tensor,
     a: Tensor,
@@ -99,6 +100,10 @@ def _scan(
                 torch.addcmul(_sum_over_n(c[here], chunk.h), x[here], skip, out=y[here])
                 last.copy_(chunk.each_h[-1])
         return y, end.transpose(1, 2).contiguous(), starts
+
+
+# Opaque to torch.compile, which would otherwise unroll the loop over the positions.
+_scan = torch.library.custom_op("bbyte::selective_scan", _forward, mutates_args=())
 
 
 @_scan.register_fake
