@@ -7,11 +7,21 @@ import torch
 from bbyte.checkpoint import find, store
 
 TEXT = (b"the quick brown fox jumps over the lazy dog. " * 200)[:8000]
-SMALL = [
-    "train", "ar", "--data", "book.txt", "--n-layer", "1", "--d-model", "32", "--n-head", "2", "--d-ff", "64",
-    "--batch-size", "2", "--seq-len", "16", "--device", "cpu", "--threads", "1", "--log-every", "1",
-    "--eval-bytes", "80",
-]  # fmt: skip
+MODELS = {
+    "ar": ("--n-layer", "1", "--d-model", "32", "--n-head", "2", "--d-ff", "64"),
+    "mamba": ("--n-layer", "1", "--d-model", "32", "--headdim", "16", "--d-state", "8"),
+}
+
+
+def small(family):
+    """The words that train a small model of a family."""
+    return [
+        "train", family, *MODELS[family], "--data", "book.txt", "--batch-size", "2", "--seq-len", "16",
+        "--device", "cpu", "--threads", "1", "--log-every", "1", "--eval-bytes", "80",
+    ]  # fmt: skip
+
+
+SMALL = small("ar")
 
 
 def rows(run):

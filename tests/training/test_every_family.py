@@ -7,6 +7,7 @@ import torch
 from small_runs import corpus, events, finished, losses, only
 
 from bbyte.checkpoint import find, store
+from bbyte.cli import main
 from bbyte.models.families import families, family
 from bbyte.quantization.bitlinear import is_ternary
 from bbyte.training.events import Saved
@@ -103,3 +104,15 @@ def test_every_saved_event_names_a_checkpoint_that_loads(tmp_path, name):
     happened = events(asked(name, tmp_path / "run", corpus(tmp_path, 20_000), steps=20, save_every=5))
     for event in only(Saved, happened):
         assert store.load(tmp_path / "run" / f"step-{event.step:07d}").meta.step == event.step
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_familys_command_refuses_a_run_and_names_the_one_that_takes_it(tmp_path, name, capfd):
+    run = tmp_path / "run"
+    events(asked(name, run, corpus(tmp_path, 20_000), steps=2, full_precision_start=0.0))
+    for other in set(NAMES) - {name}:
+        for flag in ("--resume", "--extend"):
+            assert main(["train", other, flag, str(run)]) == 2
+            said = " ".join(capfd.readouterr().err.split())
+            assert f"is a run of family {name}, not {other}" in said
+            assert f"bbyte train {name} {flag}" in said

@@ -76,7 +76,7 @@ def completed(request: Request, run: Path, checkpoint: CheckpointMeta) -> Reques
     if checkpoint.family != request.family:
         raise UsageError(
             f"{run} is a run of family {checkpoint.family}, not {request.family}",
-            f"bbyte train {checkpoint.family} --resume {run}",
+            f"bbyte train {checkpoint.family} --{'extend' if request.extend else 'resume'} {run}",
         )
     recorded = _recorded(run)
     given = {key: dict(getattr(request, key)) for key in ("objective", "training", "runtime")}
