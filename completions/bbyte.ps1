@@ -50,7 +50,7 @@ $bbytePlaces = @{
     )
     'bbyte eval-bpb' = @(
         @('--data', 'File or corpus to score; of a corpus the held-out part, if it has one.'),
-        @('--context', 'Bytes a window holds (default: as many as were trained on).'),
+        @('--context', 'Bytes a window holds (default: as many as were trained on); full: all before each byte.'),
         @('--stride', 'Bytes from window to window (default: half the context).'),
         @('--batch-size', 'Windows computed at once.'),
         @('--max-bytes', 'Score only the first so many bytes.'),
@@ -88,6 +88,7 @@ $bbytePlaces = @{
     )
     'bbyte plan' = @(
         @('ar', 'Autoregressive transformer (BitByteLM), ternary by default'),
+        @('mamba', 'State-space model (Mamba-2 or Mamba-1), constant memory and time a byte'),
         @('--help', 'Show this message and exit.')
     )
     'bbyte plan ar' = @(
@@ -154,8 +155,71 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte plan mamba' = @(
+        @('--data', 'Corpus, shards, folder or file (default: the newest corpus, if any).'),
+        @('--preset', 'Named architecture; single settings change it.'),
+        @('--memory', 'Would it fit in so much? 12GB, 24GiB (default: what is free here).'),
+        @('--probe', 'Time a few steps, about two seconds.'),
+        @('--no-probe', 'Time a few steps, about two seconds.'),
+        @('--ssm', 'Kind of state space'),
+        @('--n-layer', 'Blocks'),
+        @('--d-model', 'Width of the residual stream'),
+        @('--d-state', 'Numbers kept a channel (default: 64, Mamba-1: 16)'),
+        @('--d-conv', 'Taps of the short convolution'),
+        @('--expand', 'Width inside a block, as a multiple of d_model'),
+        @('--headdim', 'Width of a head; of Mamba-2 alone'),
+        @('--n-groups', 'Groups of heads that read and write alike; of Mamba-2 alone'),
+        @('--dt-rank', 'Rank of the step sizes; of Mamba-1 alone (default: d_model / 16)'),
+        @('--ternary', 'Ternary weights in the projections (BitNet b1.58)'),
+        @('--no-ternary', 'Ternary weights in the projections (BitNet b1.58)'),
+        @('--act-quant', '8-bit activations before each ternary matrix'),
+        @('--no-act-quant', '8-bit activations before each ternary matrix'),
+        @('--tied', 'Output head shares the embedding''s weights'),
+        @('--no-tied', 'Output head shares the embedding''s weights'),
+        @('--z-loss', 'Weight of the z-loss, which keeps logits small'),
+        @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
+        @('--epochs', 'Passes over the corpus, instead of steps'),
+        @('--batch-size', 'Windows of a batch (default: by device and window)'),
+        @('--grad-accum', 'Batches added up for one optimizer step'),
+        @('--micro-batch', 'Windows computed at once: a batch or less, halved where memory runs out'),
+        @('--seq-len', 'Fixed window in bytes (default: on a GPU the curriculum)'),
+        @('--seq-len-cap', 'Longest window of the curriculum 2048, 4096, 8192'),
+        @('--stride', 'Bytes from one window to the next (default: the longest window)'),
+        @('--optimizer', 'auto takes muon'),
+        @('--lr', 'Learning rate of AdamW (default: 3e-3 beside Muon, else by size)'),
+        @('--matrix-lr', 'Learning rate of Muon, which updates the matrices of the blocks'),
+        @('--weight-decay', 'Weight decay of AdamW''s matrices; Muon''s own is 0'),
+        @('--weight-decay-until', 'Part of the steps with weight decay (default: 0.5 where ternary, else 1)'),
+        @('--ema', 'Decay of a moving average of the weights, which is then the model; 0: none'),
+        @('--schedule', 'Warm-up, constant, linear cool-down; or cosine to 10 %'),
+        @('--warmup-steps', 'Steps of the linear warm-up (default: 2 % of all, at most 500)'),
+        @('--cooldown', 'Part of the steps in the cool-down of wsd'),
+        @('--clip', 'Largest norm of the gradient'),
+        @('--full-precision-start', 'Part of the steps before ternary weights set in'),
+        @('--extended-from', 'Steps of the run that this one extends: its start and window stages stay as they were'),
+        @('--seed', 'Decides initial weights and the order of the data'),
+        @('--log-every', 'Steps between lines of the log'),
+        @('--eval-every', 'Steps between validations (default: a tenth of all; 0: at the end)'),
+        @('--val-fraction', 'Part held out by the documents'' digests, where pack held nothing out'),
+        @('--eval-bytes', 'Validation bytes scored each time'),
+        @('--save-every', 'Steps between checkpoints (default: a tenth of all; 0: at the end)'),
+        @('--keep', 'Newest checkpoints kept; 0 keeps all'),
+        @('--keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--no-keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps'),
+        @('--precision', 'Number type of both passes'),
+        @('--threads', 'CPU threads; 0 takes all cores'),
+        @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
     'bbyte train' = @(
         @('ar', 'Autoregressive transformer (BitByteLM), ternary by default'),
+        @('mamba', 'State-space model (Mamba-2 or Mamba-1), constant memory and time a byte'),
         @('--help', 'Show this message and exit.')
     )
     'bbyte train ar' = @(
@@ -188,6 +252,75 @@ $bbytePlaces = @{
         @('--tied', 'Output head shares the embedding''s weights'),
         @('--no-tied', 'Output head shares the embedding''s weights'),
         @('--rope-base', 'Base of the rotary frequencies'),
+        @('--z-loss', 'Weight of the z-loss, which keeps logits small'),
+        @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
+        @('--epochs', 'Passes over the corpus, instead of steps'),
+        @('--batch-size', 'Windows of a batch (default: by device and window)'),
+        @('--grad-accum', 'Batches added up for one optimizer step'),
+        @('--micro-batch', 'Windows computed at once: a batch or less, halved where memory runs out'),
+        @('--seq-len', 'Fixed window in bytes (default: on a GPU the curriculum)'),
+        @('--seq-len-cap', 'Longest window of the curriculum 2048, 4096, 8192'),
+        @('--stride', 'Bytes from one window to the next (default: the longest window)'),
+        @('--optimizer', 'auto takes muon'),
+        @('--lr', 'Learning rate of AdamW (default: 3e-3 beside Muon, else by size)'),
+        @('--matrix-lr', 'Learning rate of Muon, which updates the matrices of the blocks'),
+        @('--weight-decay', 'Weight decay of AdamW''s matrices; Muon''s own is 0'),
+        @('--weight-decay-until', 'Part of the steps with weight decay (default: 0.5 where ternary, else 1)'),
+        @('--ema', 'Decay of a moving average of the weights, which is then the model; 0: none'),
+        @('--schedule', 'Warm-up, constant, linear cool-down; or cosine to 10 %'),
+        @('--warmup-steps', 'Steps of the linear warm-up (default: 2 % of all, at most 500)'),
+        @('--cooldown', 'Part of the steps in the cool-down of wsd'),
+        @('--clip', 'Largest norm of the gradient'),
+        @('--full-precision-start', 'Part of the steps before ternary weights set in'),
+        @('--extended-from', 'Steps of the run that this one extends: its start and window stages stay as they were'),
+        @('--seed', 'Decides initial weights and the order of the data'),
+        @('--log-every', 'Steps between lines of the log'),
+        @('--eval-every', 'Steps between validations (default: a tenth of all; 0: at the end)'),
+        @('--val-fraction', 'Part held out by the documents'' digests, where pack held nothing out'),
+        @('--eval-bytes', 'Validation bytes scored each time'),
+        @('--save-every', 'Steps between checkpoints (default: a tenth of all; 0: at the end)'),
+        @('--keep', 'Newest checkpoints kept; 0 keeps all'),
+        @('--keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--no-keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps'),
+        @('--precision', 'Number type of both passes'),
+        @('--threads', 'CPU threads; 0 takes all cores'),
+        @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte train mamba' = @(
+        @('--data', 'Corpus, shards, folder or file (default: the newest corpus).'),
+        @('--preset', 'Named architecture; single settings change it.'),
+        @('--out', 'Folder of the run (default: artifacts/checkpoints/<date>-<name>).'),
+        @('--name', 'Name in the run''s folder.'),
+        @('--allow-overwrite', 'Start anew in a folder that exists.'),
+        @('--resume', 'Go on with a run: its folder, or auto for --out or the newest run.'),
+        @('--extend', 'A finished run to train longer, from where its rate was constant.'),
+        @('--optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--no-optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--track', 'Send the figures to a tracker too, by its own library.'),
+        @('--sample-bytes', 'Bytes written at a checkpoint, for report.html (default: by size).'),
+        @('--smoke-test', 'Ten steps on made-up bytes: does training work here?'),
+        @('--ssm', 'Kind of state space'),
+        @('--n-layer', 'Blocks'),
+        @('--d-model', 'Width of the residual stream'),
+        @('--d-state', 'Numbers kept a channel (default: 64, Mamba-1: 16)'),
+        @('--d-conv', 'Taps of the short convolution'),
+        @('--expand', 'Width inside a block, as a multiple of d_model'),
+        @('--headdim', 'Width of a head; of Mamba-2 alone'),
+        @('--n-groups', 'Groups of heads that read and write alike; of Mamba-2 alone'),
+        @('--dt-rank', 'Rank of the step sizes; of Mamba-1 alone (default: d_model / 16)'),
+        @('--ternary', 'Ternary weights in the projections (BitNet b1.58)'),
+        @('--no-ternary', 'Ternary weights in the projections (BitNet b1.58)'),
+        @('--act-quant', '8-bit activations before each ternary matrix'),
+        @('--no-act-quant', '8-bit activations before each ternary matrix'),
+        @('--tied', 'Output head shares the embedding''s weights'),
+        @('--no-tied', 'Output head shares the embedding''s weights'),
         @('--z-loss', 'Weight of the z-loss, which keeps logits small'),
         @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
         @('--epochs', 'Passes over the corpus, instead of steps'),
@@ -371,6 +504,51 @@ $bbyteChoices = @{
     'bbyte plan ar --threads' = @()
     'bbyte plan ar --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
     'bbyte plan ar --config' = @()
+    'bbyte plan mamba --data' = @()
+    'bbyte plan mamba --preset' = @()
+    'bbyte plan mamba --memory' = @()
+    'bbyte plan mamba --ssm' = @('mamba2', 'mamba1')
+    'bbyte plan mamba --n-layer' = @()
+    'bbyte plan mamba --d-model' = @()
+    'bbyte plan mamba --d-state' = @()
+    'bbyte plan mamba --d-conv' = @()
+    'bbyte plan mamba --expand' = @()
+    'bbyte plan mamba --headdim' = @()
+    'bbyte plan mamba --n-groups' = @()
+    'bbyte plan mamba --dt-rank' = @()
+    'bbyte plan mamba --z-loss' = @()
+    'bbyte plan mamba --steps' = @()
+    'bbyte plan mamba --epochs' = @()
+    'bbyte plan mamba --batch-size' = @()
+    'bbyte plan mamba --grad-accum' = @()
+    'bbyte plan mamba --micro-batch' = @('auto')
+    'bbyte plan mamba --seq-len' = @()
+    'bbyte plan mamba --seq-len-cap' = @()
+    'bbyte plan mamba --stride' = @()
+    'bbyte plan mamba --optimizer' = @('auto', 'adamw', 'adamw8bit', 'muon')
+    'bbyte plan mamba --lr' = @()
+    'bbyte plan mamba --matrix-lr' = @()
+    'bbyte plan mamba --weight-decay' = @()
+    'bbyte plan mamba --weight-decay-until' = @()
+    'bbyte plan mamba --ema' = @()
+    'bbyte plan mamba --schedule' = @('wsd', 'cosine')
+    'bbyte plan mamba --warmup-steps' = @()
+    'bbyte plan mamba --cooldown' = @()
+    'bbyte plan mamba --clip' = @()
+    'bbyte plan mamba --full-precision-start' = @()
+    'bbyte plan mamba --extended-from' = @()
+    'bbyte plan mamba --seed' = @()
+    'bbyte plan mamba --log-every' = @()
+    'bbyte plan mamba --eval-every' = @()
+    'bbyte plan mamba --val-fraction' = @()
+    'bbyte plan mamba --eval-bytes' = @()
+    'bbyte plan mamba --save-every' = @()
+    'bbyte plan mamba --keep' = @()
+    'bbyte plan mamba --device' = @()
+    'bbyte plan mamba --precision' = @('auto', 'fp32', 'bf16', 'fp16')
+    'bbyte plan mamba --threads' = @()
+    'bbyte plan mamba --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
+    'bbyte plan mamba --config' = @()
     'bbyte train ar --data' = @()
     'bbyte train ar --preset' = @()
     'bbyte train ar --out' = @()
@@ -419,6 +597,56 @@ $bbyteChoices = @{
     'bbyte train ar --threads' = @()
     'bbyte train ar --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
     'bbyte train ar --config' = @()
+    'bbyte train mamba --data' = @()
+    'bbyte train mamba --preset' = @()
+    'bbyte train mamba --out' = @()
+    'bbyte train mamba --name' = @()
+    'bbyte train mamba --resume' = @()
+    'bbyte train mamba --extend' = @()
+    'bbyte train mamba --track' = @('tensorboard', 'wandb', 'trackio')
+    'bbyte train mamba --sample-bytes' = @()
+    'bbyte train mamba --ssm' = @('mamba2', 'mamba1')
+    'bbyte train mamba --n-layer' = @()
+    'bbyte train mamba --d-model' = @()
+    'bbyte train mamba --d-state' = @()
+    'bbyte train mamba --d-conv' = @()
+    'bbyte train mamba --expand' = @()
+    'bbyte train mamba --headdim' = @()
+    'bbyte train mamba --n-groups' = @()
+    'bbyte train mamba --dt-rank' = @()
+    'bbyte train mamba --z-loss' = @()
+    'bbyte train mamba --steps' = @()
+    'bbyte train mamba --epochs' = @()
+    'bbyte train mamba --batch-size' = @()
+    'bbyte train mamba --grad-accum' = @()
+    'bbyte train mamba --micro-batch' = @('auto')
+    'bbyte train mamba --seq-len' = @()
+    'bbyte train mamba --seq-len-cap' = @()
+    'bbyte train mamba --stride' = @()
+    'bbyte train mamba --optimizer' = @('auto', 'adamw', 'adamw8bit', 'muon')
+    'bbyte train mamba --lr' = @()
+    'bbyte train mamba --matrix-lr' = @()
+    'bbyte train mamba --weight-decay' = @()
+    'bbyte train mamba --weight-decay-until' = @()
+    'bbyte train mamba --ema' = @()
+    'bbyte train mamba --schedule' = @('wsd', 'cosine')
+    'bbyte train mamba --warmup-steps' = @()
+    'bbyte train mamba --cooldown' = @()
+    'bbyte train mamba --clip' = @()
+    'bbyte train mamba --full-precision-start' = @()
+    'bbyte train mamba --extended-from' = @()
+    'bbyte train mamba --seed' = @()
+    'bbyte train mamba --log-every' = @()
+    'bbyte train mamba --eval-every' = @()
+    'bbyte train mamba --val-fraction' = @()
+    'bbyte train mamba --eval-bytes' = @()
+    'bbyte train mamba --save-every' = @()
+    'bbyte train mamba --keep' = @()
+    'bbyte train mamba --device' = @()
+    'bbyte train mamba --precision' = @('auto', 'fp32', 'bf16', 'fp16')
+    'bbyte train mamba --threads' = @()
+    'bbyte train mamba --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
+    'bbyte train mamba --config' = @()
     'bbyte runs list --root' = @()
     'bbyte runs list --config' = @()
     'bbyte runs show --root' = @()

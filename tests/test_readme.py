@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bbyte.models.families import families
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 TRAINING = (ROOT / "docs" / "training.md").read_text("utf-8")
@@ -71,26 +73,46 @@ def test_links_and_pictures_are_there():
 
 
 def test_the_table_of_presets_is_true():
-    from bbyte.config import to_dict
-    from bbyte.models.families import family
-
     rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", README, flags=re.MULTILINE)
-    assert [name for name, _ in rows] == list(family("ar").presets)
-    for name, cells in rows:
-        config = to_dict(family("ar").presets[name])
-        heads = f"{config['n_head']} ({config['n_kv_head']})"
-        expected = [str(config["n_layer"]), str(config["d_model"]), heads, str(config["d_ff"])]
-        assert cells.split(" | ")[:4] == expected
-        assert cells.split(" | ")[4] == f"{parameters(name) / 1e6:.1f} M"
+    expected = []
+    for preset in families()["ar"].presets:
+        configs = [families()[name].presets[preset] for name in ("ar", "mamba")]
+        shapes = [f"{config.n_layer} x {config.d_model}" for config in configs]
+        sizes = ", ".join(f"{parameters(name, preset) / 1e6:.1f} M" for name in ("ar", "mamba"))
+        expected.append((preset, " | ".join((*shapes, sizes))))
+    assert rows == expected
 
 
-def parameters(preset: str) -> int:
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("ar", "{c.n_layer} | {c.d_model} | {c.n_head} ({c.n_kv_head}) | {c.d_ff} | {size:.1f} M"),
+        (
+            "mamba",
+            "{c.n_layer} | {c.d_model} | {c.d_state} | {c.n_head} | {size:.1f} M | {state:.1f} MB",
+        ),
+    ],
+)
+def test_the_tables_of_families_are_true(name, cells):
     import torch
 
-    from bbyte.models.families import family
+    page = (ROOT / "docs" / "families.md").read_text("utf-8")
+    table = page.partition(f"| {name} | layers |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", table, flags=re.MULTILINE)
+    assert [preset for preset, _ in rows] == list(families()[name].presets)
+    for preset, found in rows:
+        with torch.device("meta"):
+            model = families()[name].build(families()[name].presets[preset])
+            state = model.new_state(1).nbytes / 1e6 if name == "mamba" else 0
+        size = parameters(name, preset) / 1e6
+        assert found == cells.format(c=model.config, size=size, state=state)
+
+
+def parameters(name: str, preset: str) -> int:
+    import torch
 
     with torch.device("meta"):
-        model = family("ar").build(family("ar").presets[preset])
+        model = families()[name].build(families()[name].presets[preset])
     return sum(parameter.numel() for parameter in model.parameters())
 
 
