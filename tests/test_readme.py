@@ -89,7 +89,7 @@ def test_the_table_of_presets_is_true():
         ("ar", "{c.n_layer} | {c.d_model} | {c.n_head} ({c.n_kv_head}) | {c.d_ff} | {size:.1f} M"),
         (
             "mamba",
-            "{c.n_layer} | {c.d_model} | {c.d_state} | {c.n_head} | {size:.1f} M | {state:.1f} MB",
+            "{c.n_layer} | {c.d_model} | {c.state_width} | {c.n_head} | {size:.1f} M | {state:.1f} MB",
         ),
     ],
 )

@@ -10,7 +10,8 @@ LARGEST = {
     "n_layer": 1024, "d_model": 1 << 16, "d_state": 1 << 12, "d_conv": 64, "expand": 16, "headdim": 1 << 14,
     "n_groups": 1024, "dt_rank": 1 << 16, "vocab_size": 1 << 20,
 }  # fmt: skip
-D_STATE = {"mamba2": 64, "mamba1": 16}
+WIDE = 512
+"""From this width on Mamba-2 keeps twice as much a channel."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class MambaConfig:
     ssm: Literal["mamba2", "mamba1"] = setting("mamba2", "Kind of state space")
     n_layer: int = setting(7, "Blocks")
     d_model: int = setting(128, "Width of the residual stream")
-    d_state: int | None = setting(None, "Numbers kept a channel (default: 64, Mamba-1: 16)")
+    d_state: int | None = setting(
+        None, "Numbers kept a channel (default: 64, from d_model 512 on 128, Mamba-1: 16)"
+    )
     d_conv: int = setting(4, "Taps of the short convolution")
     expand: int = setting(2, "Width inside a block, as a multiple of d_model")
     headdim: int = setting(64, "Width of a head; of Mamba-2 alone")
@@ -35,10 +38,6 @@ class MambaConfig:
     def __post_init__(self) -> None:
         problems = Problems()
         if problems.check_types(self):
-            if self.d_state is None:
-                object.__setattr__(self, "d_state", D_STATE[self.ssm])
-            if self.dt_rank is None:
-                object.__setattr__(self, "dt_rank", -(-self.d_model // 16))
             good = {name: self._check_size(problems, name, most) for name, most in LARGEST.items()}
             if self.ssm == "mamba2" and all(good.values()):
                 self._check_heads(problems)
@@ -57,16 +56,20 @@ class MambaConfig:
 
     @property
     def state_width(self) -> int:
-        """Numbers kept a channel, as a number."""
-        return self.d_state or D_STATE[self.ssm]
+        """Numbers kept a channel, as a number. Checkpoints without one rely on these."""
+        if self.d_state is not None:
+            return self.d_state
+        return 16 if self.ssm == "mamba1" else 64 if self.d_model < WIDE else 128
 
     @property
     def rank(self) -> int:
         """Rank of Mamba-1's step sizes, as a number."""
-        return self.dt_rank or -(-self.d_model // 16)
+        return -(-self.d_model // 16) if self.dt_rank is None else self.dt_rank
 
     def _check_size(self, problems: Problems, name: str, most: int) -> bool:
         value = getattr(self, name)
+        if value is None:
+            return True
         return problems.check(1 <= value <= most, f"{name} {value} is not from 1 to {most:,}")
 
     def _check_heads(self, problems: Problems) -> None:
@@ -89,6 +92,6 @@ class MambaConfig:
 PRESETS = {
     "tiny": MambaConfig(),
     "small": MambaConfig(n_layer=10, d_model=256),
-    "base": MambaConfig(n_layer=20, d_model=768, d_state=128),
-    "12gb": MambaConfig(n_layer=41, d_model=1536, d_state=128),
+    "base": MambaConfig(n_layer=20, d_model=768),
+    "12gb": MambaConfig(n_layer=41, d_model=1536),
 }
