@@ -21,7 +21,6 @@ from importlib.util import find_spec
 import torch
 import transformers
 from torch import Tensor, nn
-from train import step_of
 
 from bbyte.device import keep_freed_memory, usable_cores
 from bbyte.models.ar.config import PRESETS as AR_PRESETS
@@ -31,6 +30,7 @@ from bbyte.models.mamba.config_names import transformers_config
 from bbyte.models.mamba.model import MambaLM
 from bbyte.models.mamba.names import EMBEDDING, to_transformers
 from bbyte.models.next_byte import NextByte
+from train import step_of
 
 SAME = 1e-3
 TITLES = {"mamba2": "Mamba-2", "mamba1": "Mamba-1"}
@@ -47,7 +47,7 @@ class Contender:
 
 
 class OfMambapy(nn.Module):
-    """mambapy's blocks between an embedding and the tied head; its own wrapper, `lm`, imports CUDA kernels."""
+    """mambapy's blocks between an embedding and the tied head: its own wrapper, `lm`, needs Triton."""
 
     def __init__(self, config: MambaConfig) -> None:
         from mambapy.mamba import Mamba, RMSNorm
@@ -69,9 +69,11 @@ class OfMambapy(nn.Module):
 
 
 def of_kind(preset: str, ssm: str) -> MambaConfig:
-    """The preset as Mamba-2 or Mamba-1, whose state has its own width."""
+    """The preset as Mamba-2 or Mamba-1, whose state has its own width; all widths as numbers."""
     config = PRESETS[preset]
-    return config if ssm == config.ssm else replace(config, ssm=ssm, d_state=None)
+    if ssm != config.ssm:
+        config = replace(config, ssm=ssm, d_state=None)
+    return replace(config, d_state=config.state_width, dt_rank=config.rank)
 
 
 def with_some_weights(config: MambaConfig) -> MambaLM:
