@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from bbyte.config import Problems
+from bbyte.config import Problems, to_dict
 from bbyte.errors import UsageError
 from bbyte.models.mamba.config import MambaConfig
 
@@ -41,8 +41,9 @@ class _Settings(NamedTuple):
         return found | ({"dt_rank": None} if found.get("dt_rank") == "auto" else {})
 
     def write(self, config: MambaConfig) -> dict[str, Any]:
-        """What `read` makes into the settings of `config`."""
-        return {theirs: getattr(config, ours) for theirs, (ours, _) in self.same.items()}
+        """What `read` makes into the settings of `config`; what it leaves open is settled."""
+        settled = to_dict(config) | {"d_state": config.state_width, "dt_rank": config.rank}
+        return {theirs: settled[ours] for theirs, (ours, _) in self.same.items()}
 
 
 _IDLE_IN_TRANSFORMERS = """
