@@ -1,5 +1,7 @@
 """Each operation against torch's own or against the plain formula: values and gradients."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +185,14 @@ def test_linear_leaves_to_torch_what_onednn_is_not_for(monkeypatch):
 def test_the_onednn_product_keeps_torchs_rules_for_operators():
     inputs = (random(40, 6).requires_grad_(), random(4, 6, seed=1).requires_grad_())
     torch.library.opcheck(operations._onednn_linear, inputs)
+
+
+def test_without_gradients_a_product_loads_no_compiler():
+    program = (
+        "import sys, torch\n"
+        "from bbyte.operations import linear\n"
+        "with torch.inference_mode():\n"
+        "    linear(torch.ones(64, 32), torch.ones(16, 32))\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -19,8 +19,10 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     """`x` (..., in) times the transpose of `weight` (out, in): as torch's own, by the faster library here."""
     if not _onednn_is_faster(x, weight):
         return F.linear(x, weight)
-    rows: Tensor = _onednn_linear(x.reshape(-1, x.shape[-1]), weight)
-    return rows.view(*x.shape[:-1], weight.shape[0])
+    # The first call of an operator of our own loads the compiler, a second that generation need not wait for.
+    plainly = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+    product = _onednn_product if plainly else _onednn_linear
+    return product(x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], weight.shape[0])
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
@@ -102,10 +104,12 @@ def _onednn_is_faster(x: Tensor, weight: Tensor) -> bool:
 _ENOUGH_ROWS = 32
 
 
-@torch.library.custom_op("bbyte::onednn_linear", mutates_args=())
-def _onednn_linear(x: Tensor, weight: Tensor) -> Tensor:
+def _onednn_product(x: Tensor, weight: Tensor) -> Tensor:
     result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
     return result
+
+
+_onednn_linear = torch.library.custom_op("bbyte::onednn_linear", _onednn_product, mutates_args=())
 
 
 @_onednn_linear.register_fake
