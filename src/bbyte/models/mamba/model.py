@@ -3,8 +3,6 @@
 Parameter names are those of mamba_ssm's MambaLMHeadModel, so that its checkpoints and ours fit each other.
 """
 
-import math
-
 from torch import Tensor, nn
 
 from bbyte.layers import Linear, RMSNorm
@@ -78,12 +76,12 @@ class MambaLM(nn.Module):
         return [block for block in self.backbone.layers if isinstance(block, Block)]
 
     def _initialise(self) -> None:
-        # Matrices start uniform with the variance of 1/fan-in; what writes to the residual stream starts at
-        # zero, so that a fresh model is the identity around its embedding and learns fastest at first.
+        # Matrices start as in mamba_ssm, uniform within 1/sqrt(fan-in); but what writes to the residual stream
+        # at zero, so that a fresh model is the identity around its embedding and learns fastest at first.
         nn.init.normal_(self.backbone.embedding.weight, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                bound = math.sqrt(3 / module.in_features)
+                bound = module.in_features**-0.5
                 nn.init.uniform_(module.weight, -bound, bound)
         for block in self._blocks():
             if isinstance(block.mixer, Mamba1):
