@@ -76,8 +76,8 @@ class MambaLM(nn.Module):
         return [block for block in self.backbone.layers if isinstance(block, Block)]
 
     def _initialise(self) -> None:
-        # Matrices start as in mamba_ssm, uniform within 1/sqrt(fan-in); but what writes to the residual stream
-        # at zero, so that a fresh model is the identity around its embedding and learns fastest at first.
+        # Matrices start as in mamba_ssm, uniform within 1/sqrt(fan-in); but what writes to the residual
+        # stream at zero, so that a fresh model is the identity around its embedding and learns fastest.
         nn.init.normal_(self.backbone.embedding.weight, std=0.02)
         for module in self.modules():
             if isinstance(module, nn.Linear):
