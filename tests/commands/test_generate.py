@@ -6,15 +6,20 @@ import subprocess
 import sys
 
 import pytest
-from fresh import checkpoint
+from fresh import SMALL, checkpoint
 
 from bbyte.cli import main
 
 
+@pytest.fixture(params=SMALL)
+def family(request):
+    return request.param
+
+
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, monkeypatch, family):
     monkeypatch.chdir(tmp_path)
-    checkpoint(tmp_path / "artifacts" / "checkpoints" / "first")
+    checkpoint(tmp_path / "artifacts" / "checkpoints" / "first", family=family)
     return tmp_path
 
 
