@@ -33,7 +33,7 @@ from bbyte.models.mamba.names import (
     weight_names,
 )
 
-# The architecture of MambaByte, arXiv 2401.13660, table of sizes; JSON as mamba_ssm 1 wrote it.
+# MambaByte's smaller model (arXiv 2401.13660), in the JSON of mamba_ssm 1.
 MAMBABYTE = {
     "d_model": 1024, "n_layer": 53, "vocab_size": 256, "ssm_cfg": {}, "rms_norm": True,
     "residual_in_fp32": True, "fused_add_norm": True, "pad_vocab_size_multiple": 8,
@@ -253,7 +253,7 @@ def test_what_no_other_library_computes_is_not_written():
     assert transformers_config(MambaConfig(norm_eps=1e-6))["layer_norm_epsilon"] == 1e-6
 
 
-def test_mambabyte_as_it_was_published_has_our_names_and_shapes():
+def test_mambabyte_has_our_names_and_shapes():
     config = from_mamba_ssm_config(MAMBABYTE)
     assert config == MambaConfig(ssm="mamba1", n_layer=53, d_model=1024, d_state=16)
     model = on_meta(MambaLM, config)
@@ -269,8 +269,13 @@ def test_mambabyte_as_it_was_published_has_our_names_and_shapes():
     expected["lm_head.weight"] = (256, 1024)  # mamba_ssm's state dict names the tied matrix twice
     assert to_mamba_ssm(shapes(model), config) == expected
     assert from_mamba_ssm(expected, config) == shapes(model)
-    size = sum(parameter.numel() for parameter in model.parameters())
-    assert size == pytest.approx(353e6, rel=0.005)
+
+
+@pytest.mark.parametrize(("d_model", "n_layer", "size"), [(1024, 53, 353e6), (1792, 48, 972e6)])
+def test_mambabyte_is_as_large_as_its_paper_says(d_model, n_layer, size):
+    config = from_mamba_ssm_config(MAMBABYTE | {"d_model": d_model, "n_layer": n_layer})
+    found = sum(parameter.numel() for parameter in on_meta(MambaLM, config).parameters())
+    assert found == pytest.approx(size, rel=0.005)
 
 
 def test_names_are_mapped_without_torch():
