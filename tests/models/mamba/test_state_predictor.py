@@ -146,7 +146,6 @@ def test_however_long_the_text_memory_stays_what_it_is(model):
     np.testing.assert_allclose(predictor.logits()[0], full_logits(model, data)[-1], **CLOSE)
 
 
-@pytest.mark.xfail(strict=True, reason="the logits of the whole block stay behind those of its last byte")
 def test_after_a_long_prompt_memory_is_what_it_was(model):
     predictor = StatePredictor(model)
     before = held(predictor)

@@ -43,4 +43,5 @@ class StatePredictor:
     @torch.inference_mode()
     def _read(self, block: NDArray[np.uint8]) -> None:
         tokens = torch.from_numpy(np.array(block)).to(self._device)
-        self._logits = self._model(tokens, self._state)[:, -1]
+        # Only the last ones: a view would keep those of the whole block.
+        self._logits = self._model(tokens, self._state)[:, -1].clone()

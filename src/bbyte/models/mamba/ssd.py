@@ -139,20 +139,22 @@ class _SSD(torch.autograd.Function):
         states[:, 0] = state.reshape(B, G, -1, N).mT
         for rows in _slabs(x):
             _forward(x[rows], dt[rows], a, b[rows], c[rows], skip, states[rows], y[rows])
-        ctx.save_for_backward(x, dt, a, b, c, skip, states, y)
+        ctx.save_for_backward(x, dt, a, b, c, skip, states)
         ctx.set_materialize_grads(False)
         last = states[:, -1].mT.reshape(state.shape)
         ctx.mark_non_differentiable(last)
         return y, last
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor, _: Any) -> tuple[Tensor | None, ...]:
-        x, dt, a, b, c, skip, states, y = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor | None, _: Any) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * 7
+        x, dt, a, b, c, skip, states = ctx.saved_tensors
         grads = [torch.empty(part.shape, dtype=part.dtype, device=x.device) for part in (x, dt, b, c)]
         grad_a, grad_skip = torch.zeros_like(a), torch.zeros_like(skip)
         for rows in _slabs(x):
             to_a, to_skip = _backward(
-                grad[rows], x[rows], dt[rows], a, b[rows], c[rows], skip, states[rows], y[rows],
+                grad[rows], x[rows], dt[rows], a, b[rows], c[rows], skip, states[rows],
                 [part[rows] for part in grads],
             )  # fmt: skip
             grad_a += to_a
@@ -190,7 +192,7 @@ def _forward(
 
 def _backward(
     grad: Tensor, x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, skip: Tensor, states: Tensor,
-    y: Tensor, grads: list[Tensor],
+    grads: list[Tensor],
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Fill the gradients of x, dt, b and c; return those of `a` and `skip`."""
     B, Z, Q, _, D = x.shape
@@ -206,25 +208,29 @@ def _backward(
     for chunk in reversed(range(Z)):
         whole = _of_state(decay.from_start[:, chunk, -1], G, D)
         torch.addcmul(to_state[:, chunk].to(dt.dtype), asked[:, chunk + 1], whole, out=asked[:, chunk])
-    at_end = asked[:, 1:].to(kind)
+    before, at_end = states[:, :-1].to(kind), asked[:, 1:].to(kind)
     kept = _grouped(_scaled(x, dt * decay.to_end), G)
-    to_c, to_b = from_outside @ states[:, :-1].to(kind).mT, kept @ at_end.mT
+    to_c, to_b = from_outside @ before.mT, kept @ at_end.mT
     # Inside a chunk, head by head.
     between, scores = decay.between(), (c @ b.mT).unsqueeze(3)
     by_head, grad_by_head = _by_head(_scaled(x, dt)), _by_head(grad)
     weights = between.view(B, Z, G, -1, Q, Q) * scores
     to_values = (weights.to(kind).flatten(2, 3).mT @ grad_by_head).transpose(2, 3)
-    to_scores = (grad_by_head @ by_head.mT).mul_(between).view(B, Z, G, -1, Q, Q).sum(3).to(kind)
+    to_weights = (grad_by_head @ by_head.mT).mul_(between).view(weights.shape)
+    to_scores = to_weights.sum(3).to(kind)
     grad_c.copy_(to_c.add_(to_scores @ b).transpose(2, 3))
     grad_b.copy_(to_b.add_(to_scores.mT @ c).transpose(2, 3))
-    to_values = to_values + (b @ at_end).transpose(2, 3).reshape(x.shape).mul_(decay.to_end.unsqueeze(-1))
-    # A weight between two positions asks of the decay at the later one what it asks, negated, at the earlier:
-    # summed over all weights these are products of the outputs and of the values with their gradients.
+    from_end = b @ at_end
+    outwards, inwards = _head_sums(from_outside, c @ before, D), _head_sums(kept, from_end, D)
+    to_values = to_values + from_end.transpose(2, 3).reshape(x.shape).mul_(decay.to_end.unsqueeze(-1))
     with_x, to_skip = _dot(to_values, x), _dot(grad, x)
-    to_log = _dot(grad, y) - skip * to_skip - dt * with_x
-    at_last = torch.unflatten(states[:, 1:] * asked[:, 1:], -1, (-1, D)).sum((3, 5)).flatten(2)
-    to_log[:, :, -1] += at_last
-    to_rate = to_log.flip(2).cumsum(2).flip(2)
+    # What is asked of a decay at one position: by all that passes it, from before it to after. Both ends are
+    # summed from the same numbers, for nearly all of it cancels.
+    to_weights = to_weights.to(dt.dtype).mul_(scores)
+    within = (to_weights.sum(5) - to_weights.sum(4)).flatten(2, 3).mT
+    through = torch.unflatten(states[:, :-1] * asked[:, 1:], -1, (-1, D)).sum((3, 5)).flatten(2)
+    to_rate = (within + outwards).flip(2).cumsum(2).flip(2).add_(inwards.cumsum(2).sub_(inwards))
+    to_rate += (through * decay.from_start[:, :, -1]).unsqueeze(2)
     torch.addcmul(with_x, to_rate, a, out=grad_dt)
     grad_x.copy_(to_values.mul_(dt.unsqueeze(-1)).add_(grad * skip.unsqueeze(-1)))
     return (dt * to_rate).sum((0, 1, 2)), to_skip.sum((0, 1, 2))
@@ -248,6 +254,15 @@ def _by_head(x: Tensor) -> Tensor:
 def _of_state(decay: Tensor, groups: int, width: int) -> Tensor:
     """A decay a head (B, H) as one a column of the grouped states, (B, G, 1, H / G * D)."""
     return decay.view(len(decay), groups, 1, -1).repeat_interleave(width, dim=3)
+
+
+def _head_sums(x: Tensor, y: Tensor, width: int) -> Tensor:
+    """The inner products of heads of `width` that lie grouped, (B, Z, Q, H)."""
+    return (
+        _dot(torch.unflatten(x, -1, (-1, width)), torch.unflatten(y, -1, (-1, width)))
+        .transpose(2, 3)
+        .flatten(3)
+    )
 
 
 def _dot(x: Tensor, y: Tensor) -> Tensor:
