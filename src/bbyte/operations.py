@@ -27,7 +27,7 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """x / sqrt(mean(x²) + eps) * weight over the last dimension, in float32 (arXiv 1910.07467)."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or few(x):
         return F.rms_norm(x.float(), weight.shape, weight.float(), eps).to(x.dtype)
     kind = x.device.type
     # Autocast would let the sum of squares run in 16 bits.
@@ -69,7 +69,12 @@ def row_blocks(x: Tensor) -> list[slice]:
     return [slice(start, start + step) for start in range(0, rows, step)]
 
 
-_CACHED = 1 << 17
+def few(x: Tensor) -> bool:
+    """Whether `x` is so small, and without gradients, that a call of torch costs more than its arithmetic."""
+    return x.numel() <= _FEW and not torch.is_grad_enabled()
+
+
+_CACHED, _FEW = 1 << 17, 1 << 14
 
 
 def _call(function: type[torch.autograd.Function], *args: Any) -> Tensor:

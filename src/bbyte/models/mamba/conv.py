@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+CACHED = 1 << 17
+"""Numbers that are worked on at once on a CPU, so that they stay in its cache."""
+
+
 class CausalConv(nn.Module):
     """The filters of `channels` channels, and their biases; parameters as in `nn.Conv1d`."""
 
@@ -87,10 +91,12 @@ class _ConvSiLU(torch.autograd.Function):
         grad = torch.ops.aten.silu_backward(grad, _filtered(inputs, weight, bias))
         # What a position asks of its input comes from it and those after: the filter turned round.
         grad_x = _filtered(F.pad(grad, (0, 0, 0, taps - 1)), weight.flip(2), None)
-        grad_weight = torch.zeros_like(weight)
-        product = grad.new_empty(T, C)
-        for row, row_grad in zip(inputs, grad, strict=True):
-            for tap in range(taps):
-                torch.mul(row_grad, row[tap : tap + T], out=product)
-                grad_weight[:, 0, tap] += product.sum(0)
+        windows = inputs.unfold(1, taps, 1).permute(0, 3, 1, 2)  # (B, K, T, C), of the same memory
+        step = max(1, CACHED // (taps * C)) if x.device.type == "cpu" else T
+        summed = weight.new_zeros(taps, min(step, T), C)
+        for row, row_grad in zip(windows, grad, strict=True):
+            for start in range(0, T, step):
+                part = row_grad[start : start + step]
+                summed[:, : len(part)].addcmul_(part, row[:, start : start + step])
+        grad_weight = summed.sum(1).t().unsqueeze(1)
         return grad_x, grad_weight, grad.sum((0, 1)).to(bias.dtype), None

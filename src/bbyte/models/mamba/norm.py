@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bbyte.operations import row_blocks
+from bbyte.operations import few, row_blocks
 
 
 class GatedRMSNorm(nn.Module):
@@ -24,6 +24,9 @@ class GatedRMSNorm(nn.Module):
             if self.groups > 1 or torch.compiler.is_compiling():
                 return self._formula(y.to(kind), gate.to(kind)).to(gate.dtype)
             weight = self.weight.to(kind)
+            if few(gate):
+                gated = y.to(kind) * F.silu(gate.to(kind))
+                return F.rms_norm(gated, weight.shape, weight, self.eps).to(gate.dtype)
             result: Tensor = _GatedNorm.apply(y.to(kind), gate.to(kind), weight, self.eps)  # type: ignore[no-untyped-call]
             return result.to(gate.dtype)
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 LOG2_E = math.log2(math.e)
 CHUNK = {"cpu": 64}
 CHUNK_ELSEWHERE = 256
-CACHED = 1 << 18
+CACHED = 1 << 17
 """Numbers between positions that are held at once on a CPU, so that they stay in its cache."""
 
 
@@ -184,7 +184,7 @@ def _forward(
         torch.addcmul(added[:, chunk].to(dt.dtype), states[:, chunk], whole, out=states[:, chunk + 1])
     weights = decay.between()
     weights.view(B, Z, G, -1, Q, Q).mul_((c @ b.mT).unsqueeze(3))
-    inside = weights.to(kind) @ _by_head(_scaled(x, dt))
+    inside = weights.to(kind) @ _by_head(x, dt)
     carried = (c @ states[:, :-1].to(kind)).transpose(2, 3).reshape(x.shape)
     torch.mul(x, skip.unsqueeze(-1), out=y) if kind == dt.dtype else y.copy_(x * skip.unsqueeze(-1))
     y.addcmul_(carried, decay.from_start.unsqueeze(-1).to(kind)).add_(inside.transpose(2, 3))
@@ -213,7 +213,7 @@ def _backward(
     to_c, to_b = from_outside @ before.mT, kept @ at_end.mT
     # Inside a chunk, head by head.
     between, scores = decay.between(), (c @ b.mT).unsqueeze(3)
-    by_head, grad_by_head = _by_head(_scaled(x, dt)), _by_head(grad)
+    by_head, grad_by_head = _by_head(x, dt), _by_head(grad)
     weights = between.view(B, Z, G, -1, Q, Q) * scores
     to_values = (weights.to(kind).flatten(2, 3).mT @ grad_by_head).transpose(2, 3)
     to_weights = (grad_by_head @ by_head.mT).mul_(between).view(weights.shape)
@@ -232,7 +232,8 @@ def _backward(
     to_rate = (within + outwards).flip(2).cumsum(2).flip(2).add_(inwards.cumsum(2).sub_(inwards))
     to_rate += (through * decay.from_start[:, :, -1]).unsqueeze(2)
     torch.addcmul(with_x, to_rate, a, out=grad_dt)
-    grad_x.copy_(to_values.mul_(dt.unsqueeze(-1)).add_(grad * skip.unsqueeze(-1)))
+    torch.mul(grad, skip.unsqueeze(-1).to(kind), out=grad_x)
+    grad_x.addcmul_(to_values, dt.unsqueeze(-1).to(kind))
     return (dt * to_rate).sum((0, 1, 2)), to_skip.sum((0, 1, 2))
 
 
@@ -246,9 +247,13 @@ def _grouped(x: Tensor, groups: int) -> Tensor:
     return x.reshape(*x.shape[:3], groups, -1).transpose(2, 3)
 
 
-def _by_head(x: Tensor) -> Tensor:
-    """(B, Z, Q, H, D) as (B, Z, H, Q, D), laid out like that."""
-    return x.transpose(2, 3).contiguous()
+def _by_head(x: Tensor, by: Tensor | None = None) -> Tensor:
+    """(B, Z, Q, H, D) as (B, Z, H, Q, D), laid out like that; each head times its number in `by`."""
+    heads = x.transpose(2, 3)
+    if by is None:
+        return heads.contiguous()
+    out = torch.empty(heads.shape, dtype=x.dtype, device=x.device)
+    return torch.mul(heads, by.transpose(2, 3).unsqueeze(-1).to(x.dtype), out=out)
 
 
 def _of_state(decay: Tensor, groups: int, width: int) -> Tensor:
