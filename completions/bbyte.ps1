@@ -88,6 +88,7 @@ $bbytePlaces = @{
     )
     'bbyte plan' = @(
         @('ar', 'Autoregressive transformer (BitByteLM), ternary by default'),
+        @('diffusion', 'Masked diffusion'),
         @('mamba', 'State-space model (Mamba-2 or Mamba-1), constant memory and time a byte'),
         @('--help', 'Show this message and exit.')
     )
@@ -155,6 +156,75 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte plan diffusion' = @(
+        @('--data', 'Corpus, shards, folder or file (default: the newest corpus, if any).'),
+        @('--preset', 'Named architecture; single settings change it.'),
+        @('--memory', 'Would it fit in so much? 12GB, 24GiB (default: what is free here).'),
+        @('--probe', 'Time a few steps, about two seconds.'),
+        @('--no-probe', 'Time a few steps, about two seconds.'),
+        @('--n-layer', 'Transformer blocks'),
+        @('--d-model', 'Width of the residual stream'),
+        @('--n-head', 'Attention heads'),
+        @('--n-kv-head', 'Key/value heads, shared by groups of attention heads (default: n_head)'),
+        @('--d-ff', 'Width inside the feed-forward'),
+        @('--ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--no-ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--act-quant', '8-bit activations before each ternary matrix'),
+        @('--no-act-quant', '8-bit activations before each ternary matrix'),
+        @('--activation', 'Gate of the feed-forward'),
+        @('--sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--no-sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--qk-norm', 'Normalise queries and keys per head'),
+        @('--no-qk-norm', 'Normalise queries and keys per head'),
+        @('--tied', 'Output head shares the embedding''s weights'),
+        @('--no-tied', 'Output head shares the embedding''s weights'),
+        @('--rope-base', 'Base of the rotary frequencies'),
+        @('--mask-mode', 'Hide single bytes, or spans of them'),
+        @('--span-len', 'Bytes of a hidden span'),
+        @('--diffusion-steps', 'Rates to hide at, evenly spaced (default: every number of bytes)'),
+        @('--min-mask-prob', 'Smallest part of a window that is hidden; at least one byte is'),
+        @('--max-mask-prob', 'Largest part of a window that is hidden'),
+        @('--short-windows', 'Part of the windows that are cut to a random length'),
+        @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
+        @('--epochs', 'Passes over the corpus, instead of steps'),
+        @('--batch-size', 'Windows of a batch (default: by device and window)'),
+        @('--grad-accum', 'Batches added up for one optimizer step'),
+        @('--micro-batch', 'Windows computed at once: a batch or less, halved where memory runs out'),
+        @('--seq-len', 'Fixed window in bytes (default: on a GPU the curriculum)'),
+        @('--seq-len-cap', 'Longest window of the curriculum 2048, 4096, 8192'),
+        @('--stride', 'Bytes from one window to the next (default: the longest window)'),
+        @('--optimizer', 'auto takes muon'),
+        @('--lr', 'Learning rate of AdamW (default: 3e-3 beside Muon, else by size)'),
+        @('--matrix-lr', 'Learning rate of Muon, which updates the matrices of the blocks'),
+        @('--weight-decay', 'Weight decay of AdamW''s matrices; Muon''s own is 0'),
+        @('--weight-decay-until', 'Part of the steps with weight decay (default: 0.5 where ternary, else 1)'),
+        @('--ema', 'Decay of a moving average of the weights, which is then the model; 0: none'),
+        @('--schedule', 'Warm-up, constant, linear cool-down; or cosine to 10 %'),
+        @('--warmup-steps', 'Steps of the linear warm-up (default: 2 % of all, at most 500)'),
+        @('--cooldown', 'Part of the steps in the cool-down of wsd'),
+        @('--clip', 'Largest norm of the gradient'),
+        @('--full-precision-start', 'Part of the steps before ternary weights set in'),
+        @('--extended-from', 'Steps of the run that this one extends: its start and window stages stay as they were'),
+        @('--seed', 'Decides initial weights and the order of the data'),
+        @('--log-every', 'Steps between lines of the log'),
+        @('--eval-every', 'Steps between validations (default: a tenth of all; 0: at the end)'),
+        @('--val-fraction', 'Part held out by the documents'' digests, where pack held nothing out'),
+        @('--eval-bytes', 'Validation bytes scored each time'),
+        @('--save-every', 'Steps between checkpoints (default: a tenth of all; 0: at the end)'),
+        @('--keep', 'Newest checkpoints kept; 0 keeps all'),
+        @('--keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--no-keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps'),
+        @('--precision', 'Number type of both passes'),
+        @('--threads', 'CPU threads; 0 takes all cores'),
+        @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
     'bbyte plan mamba' = @(
         @('--data', 'Corpus, shards, folder or file (default: the newest corpus, if any).'),
         @('--preset', 'Named architecture; single settings change it.'),
@@ -164,7 +234,7 @@ $bbytePlaces = @{
         @('--ssm', 'Kind of state space'),
         @('--n-layer', 'Blocks'),
         @('--d-model', 'Width of the residual stream'),
-        @('--d-state', 'Numbers kept a channel (default: 64, Mamba-1: 16)'),
+        @('--d-state', 'Numbers kept a channel (default: 64, from d_model 512 on 128, Mamba-1: 16)'),
         @('--d-conv', 'Taps of the short convolution'),
         @('--expand', 'Width inside a block, as a multiple of d_model'),
         @('--headdim', 'Width of a head; of Mamba-2 alone'),
@@ -219,6 +289,7 @@ $bbytePlaces = @{
     )
     'bbyte train' = @(
         @('ar', 'Autoregressive transformer (BitByteLM), ternary by default'),
+        @('diffusion', 'Masked diffusion'),
         @('mamba', 'State-space model (Mamba-2 or Mamba-1), constant memory and time a byte'),
         @('--help', 'Show this message and exit.')
     )
@@ -293,6 +364,82 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte train diffusion' = @(
+        @('--data', 'Corpus, shards, folder or file (default: the newest corpus).'),
+        @('--preset', 'Named architecture; single settings change it.'),
+        @('--out', 'Folder of the run (default: artifacts/checkpoints/<date>-<name>).'),
+        @('--name', 'Name in the run''s folder.'),
+        @('--allow-overwrite', 'Start anew in a folder that exists.'),
+        @('--resume', 'Go on with a run: its folder, or auto for --out or the newest run.'),
+        @('--extend', 'A finished run to train longer, from where its rate was constant.'),
+        @('--optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--no-optimizer-state', 'Resume with the optimizer''s state.'),
+        @('--track', 'Send the figures to a tracker too, by its own library.'),
+        @('--sample-bytes', 'Bytes written at a checkpoint, for report.html (default: by size).'),
+        @('--smoke-test', 'Ten steps on made-up bytes: does training work here?'),
+        @('--n-layer', 'Transformer blocks'),
+        @('--d-model', 'Width of the residual stream'),
+        @('--n-head', 'Attention heads'),
+        @('--n-kv-head', 'Key/value heads, shared by groups of attention heads (default: n_head)'),
+        @('--d-ff', 'Width inside the feed-forward'),
+        @('--ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--no-ternary', 'Ternary weights in the blocks (BitNet b1.58)'),
+        @('--act-quant', '8-bit activations before each ternary matrix'),
+        @('--no-act-quant', '8-bit activations before each ternary matrix'),
+        @('--activation', 'Gate of the feed-forward'),
+        @('--sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--no-sub-norm', 'Norms before the output projections (default: where ternary)'),
+        @('--qk-norm', 'Normalise queries and keys per head'),
+        @('--no-qk-norm', 'Normalise queries and keys per head'),
+        @('--tied', 'Output head shares the embedding''s weights'),
+        @('--no-tied', 'Output head shares the embedding''s weights'),
+        @('--rope-base', 'Base of the rotary frequencies'),
+        @('--mask-mode', 'Hide single bytes, or spans of them'),
+        @('--span-len', 'Bytes of a hidden span'),
+        @('--diffusion-steps', 'Rates to hide at, evenly spaced (default: every number of bytes)'),
+        @('--min-mask-prob', 'Smallest part of a window that is hidden; at least one byte is'),
+        @('--max-mask-prob', 'Largest part of a window that is hidden'),
+        @('--short-windows', 'Part of the windows that are cut to a random length'),
+        @('--steps', 'Optimizer steps (default: what takes about ten minutes here)'),
+        @('--epochs', 'Passes over the corpus, instead of steps'),
+        @('--batch-size', 'Windows of a batch (default: by device and window)'),
+        @('--grad-accum', 'Batches added up for one optimizer step'),
+        @('--micro-batch', 'Windows computed at once: a batch or less, halved where memory runs out'),
+        @('--seq-len', 'Fixed window in bytes (default: on a GPU the curriculum)'),
+        @('--seq-len-cap', 'Longest window of the curriculum 2048, 4096, 8192'),
+        @('--stride', 'Bytes from one window to the next (default: the longest window)'),
+        @('--optimizer', 'auto takes muon'),
+        @('--lr', 'Learning rate of AdamW (default: 3e-3 beside Muon, else by size)'),
+        @('--matrix-lr', 'Learning rate of Muon, which updates the matrices of the blocks'),
+        @('--weight-decay', 'Weight decay of AdamW''s matrices; Muon''s own is 0'),
+        @('--weight-decay-until', 'Part of the steps with weight decay (default: 0.5 where ternary, else 1)'),
+        @('--ema', 'Decay of a moving average of the weights, which is then the model; 0: none'),
+        @('--schedule', 'Warm-up, constant, linear cool-down; or cosine to 10 %'),
+        @('--warmup-steps', 'Steps of the linear warm-up (default: 2 % of all, at most 500)'),
+        @('--cooldown', 'Part of the steps in the cool-down of wsd'),
+        @('--clip', 'Largest norm of the gradient'),
+        @('--full-precision-start', 'Part of the steps before ternary weights set in'),
+        @('--extended-from', 'Steps of the run that this one extends: its start and window stages stay as they were'),
+        @('--seed', 'Decides initial weights and the order of the data'),
+        @('--log-every', 'Steps between lines of the log'),
+        @('--eval-every', 'Steps between validations (default: a tenth of all; 0: at the end)'),
+        @('--val-fraction', 'Part held out by the documents'' digests, where pack held nothing out'),
+        @('--eval-bytes', 'Validation bytes scored each time'),
+        @('--save-every', 'Steps between checkpoints (default: a tenth of all; 0: at the end)'),
+        @('--keep', 'Newest checkpoints kept; 0 keeps all'),
+        @('--keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--no-keep-best', 'Save after each validation that is the best so far, and keep that one too'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps'),
+        @('--precision', 'Number type of both passes'),
+        @('--threads', 'CPU threads; 0 takes all cores'),
+        @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
+        @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
     'bbyte train mamba' = @(
         @('--data', 'Corpus, shards, folder or file (default: the newest corpus).'),
         @('--preset', 'Named architecture; single settings change it.'),
@@ -309,7 +456,7 @@ $bbytePlaces = @{
         @('--ssm', 'Kind of state space'),
         @('--n-layer', 'Blocks'),
         @('--d-model', 'Width of the residual stream'),
-        @('--d-state', 'Numbers kept a channel (default: 64, Mamba-1: 16)'),
+        @('--d-state', 'Numbers kept a channel (default: 64, from d_model 512 on 128, Mamba-1: 16)'),
         @('--d-conv', 'Taps of the short convolution'),
         @('--expand', 'Width inside a block, as a multiple of d_model'),
         @('--headdim', 'Width of a head; of Mamba-2 alone'),
@@ -504,6 +651,54 @@ $bbyteChoices = @{
     'bbyte plan ar --threads' = @()
     'bbyte plan ar --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
     'bbyte plan ar --config' = @()
+    'bbyte plan diffusion --data' = @()
+    'bbyte plan diffusion --preset' = @()
+    'bbyte plan diffusion --memory' = @()
+    'bbyte plan diffusion --n-layer' = @()
+    'bbyte plan diffusion --d-model' = @()
+    'bbyte plan diffusion --n-head' = @()
+    'bbyte plan diffusion --n-kv-head' = @()
+    'bbyte plan diffusion --d-ff' = @()
+    'bbyte plan diffusion --activation' = @('swiglu', 'relu2')
+    'bbyte plan diffusion --rope-base' = @()
+    'bbyte plan diffusion --mask-mode' = @('token', 'span')
+    'bbyte plan diffusion --span-len' = @()
+    'bbyte plan diffusion --diffusion-steps' = @()
+    'bbyte plan diffusion --min-mask-prob' = @()
+    'bbyte plan diffusion --max-mask-prob' = @()
+    'bbyte plan diffusion --short-windows' = @()
+    'bbyte plan diffusion --steps' = @()
+    'bbyte plan diffusion --epochs' = @()
+    'bbyte plan diffusion --batch-size' = @()
+    'bbyte plan diffusion --grad-accum' = @()
+    'bbyte plan diffusion --micro-batch' = @('auto')
+    'bbyte plan diffusion --seq-len' = @()
+    'bbyte plan diffusion --seq-len-cap' = @()
+    'bbyte plan diffusion --stride' = @()
+    'bbyte plan diffusion --optimizer' = @('auto', 'adamw', 'adamw8bit', 'muon')
+    'bbyte plan diffusion --lr' = @()
+    'bbyte plan diffusion --matrix-lr' = @()
+    'bbyte plan diffusion --weight-decay' = @()
+    'bbyte plan diffusion --weight-decay-until' = @()
+    'bbyte plan diffusion --ema' = @()
+    'bbyte plan diffusion --schedule' = @('wsd', 'cosine')
+    'bbyte plan diffusion --warmup-steps' = @()
+    'bbyte plan diffusion --cooldown' = @()
+    'bbyte plan diffusion --clip' = @()
+    'bbyte plan diffusion --full-precision-start' = @()
+    'bbyte plan diffusion --extended-from' = @()
+    'bbyte plan diffusion --seed' = @()
+    'bbyte plan diffusion --log-every' = @()
+    'bbyte plan diffusion --eval-every' = @()
+    'bbyte plan diffusion --val-fraction' = @()
+    'bbyte plan diffusion --eval-bytes' = @()
+    'bbyte plan diffusion --save-every' = @()
+    'bbyte plan diffusion --keep' = @()
+    'bbyte plan diffusion --device' = @()
+    'bbyte plan diffusion --precision' = @('auto', 'fp32', 'bf16', 'fp16')
+    'bbyte plan diffusion --threads' = @()
+    'bbyte plan diffusion --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
+    'bbyte plan diffusion --config' = @()
     'bbyte plan mamba --data' = @()
     'bbyte plan mamba --preset' = @()
     'bbyte plan mamba --memory' = @()
@@ -597,6 +792,59 @@ $bbyteChoices = @{
     'bbyte train ar --threads' = @()
     'bbyte train ar --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
     'bbyte train ar --config' = @()
+    'bbyte train diffusion --data' = @()
+    'bbyte train diffusion --preset' = @()
+    'bbyte train diffusion --out' = @()
+    'bbyte train diffusion --name' = @()
+    'bbyte train diffusion --resume' = @()
+    'bbyte train diffusion --extend' = @()
+    'bbyte train diffusion --track' = @('tensorboard', 'wandb', 'trackio')
+    'bbyte train diffusion --sample-bytes' = @()
+    'bbyte train diffusion --n-layer' = @()
+    'bbyte train diffusion --d-model' = @()
+    'bbyte train diffusion --n-head' = @()
+    'bbyte train diffusion --n-kv-head' = @()
+    'bbyte train diffusion --d-ff' = @()
+    'bbyte train diffusion --activation' = @('swiglu', 'relu2')
+    'bbyte train diffusion --rope-base' = @()
+    'bbyte train diffusion --mask-mode' = @('token', 'span')
+    'bbyte train diffusion --span-len' = @()
+    'bbyte train diffusion --diffusion-steps' = @()
+    'bbyte train diffusion --min-mask-prob' = @()
+    'bbyte train diffusion --max-mask-prob' = @()
+    'bbyte train diffusion --short-windows' = @()
+    'bbyte train diffusion --steps' = @()
+    'bbyte train diffusion --epochs' = @()
+    'bbyte train diffusion --batch-size' = @()
+    'bbyte train diffusion --grad-accum' = @()
+    'bbyte train diffusion --micro-batch' = @('auto')
+    'bbyte train diffusion --seq-len' = @()
+    'bbyte train diffusion --seq-len-cap' = @()
+    'bbyte train diffusion --stride' = @()
+    'bbyte train diffusion --optimizer' = @('auto', 'adamw', 'adamw8bit', 'muon')
+    'bbyte train diffusion --lr' = @()
+    'bbyte train diffusion --matrix-lr' = @()
+    'bbyte train diffusion --weight-decay' = @()
+    'bbyte train diffusion --weight-decay-until' = @()
+    'bbyte train diffusion --ema' = @()
+    'bbyte train diffusion --schedule' = @('wsd', 'cosine')
+    'bbyte train diffusion --warmup-steps' = @()
+    'bbyte train diffusion --cooldown' = @()
+    'bbyte train diffusion --clip' = @()
+    'bbyte train diffusion --full-precision-start' = @()
+    'bbyte train diffusion --extended-from' = @()
+    'bbyte train diffusion --seed' = @()
+    'bbyte train diffusion --log-every' = @()
+    'bbyte train diffusion --eval-every' = @()
+    'bbyte train diffusion --val-fraction' = @()
+    'bbyte train diffusion --eval-bytes' = @()
+    'bbyte train diffusion --save-every' = @()
+    'bbyte train diffusion --keep' = @()
+    'bbyte train diffusion --device' = @()
+    'bbyte train diffusion --precision' = @('auto', 'fp32', 'bf16', 'fp16')
+    'bbyte train diffusion --threads' = @()
+    'bbyte train diffusion --grad-checkpoint' = @('auto', 'none', 'mlp', 'block')
+    'bbyte train diffusion --config' = @()
     'bbyte train mamba --data' = @()
     'bbyte train mamba --preset' = @()
     'bbyte train mamba --out' = @()

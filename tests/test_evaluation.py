@@ -219,6 +219,8 @@ def test_a_torch_objective_is_measured_in_eval_mode_and_left_as_it_was():
     import torch
 
     class Objective(torch.nn.Module):
+        is_random = False
+
         def __init__(self):
             super().__init__()
             self.table = torch.nn.Parameter(torch.randn(256, 256, generator=torch.Generator().manual_seed(0)))

@@ -72,7 +72,8 @@ class Score:
     """What scoring a source gave: a sum of nats over a count of bytes, and what must be said beside it.
 
     context and stride are in bytes; is_bound: the figure is an upper bound and is shown as `<=`;
-    digest: BLAKE3 of the bytes scored, in hexadecimal; seconds: the time it took.
+    digest: BLAKE3 of the bytes scored, in hexadecimal; seconds: the time it took; variance: of the nats,
+    where they are an estimate.
     """
 
     nats: float
@@ -82,11 +83,17 @@ class Score:
     is_bound: bool
     digest: str
     seconds: float = field(compare=False)
+    variance: float = 0.0
 
     @property
     def bits_per_byte(self) -> float:
         """Mean code length of a byte, in bits."""
         return self.nats / self.bytes / math.log(2)
+
+    @property
+    def standard_error(self) -> float:
+        """Of `bits_per_byte`, where that is an estimate; else 0."""
+        return math.sqrt(self.variance) / self.bytes / math.log(2)
 
     @property
     def bytes_per_second(self) -> float:
@@ -164,6 +171,7 @@ def _scored(
 ) -> Score:
     started = time.perf_counter()
     nats: list[float] = []
+    variance = 0.0
     scored, digest = 0, blake3()
     for batch in batches:
         rows = _read_rows(data, batch, stride)
@@ -178,12 +186,13 @@ def _scored(
                 "its weights may have diverged: score an earlier checkpoint",
             )
         nats.append(float(cost.nats))
+        variance += cost.variance
         digest.update(np.ascontiguousarray(rows[:, 1 + skip :]).data)
         scored += expected
         if on_progress is not None:
             on_progress(scored, data.size)
     seconds = time.perf_counter() - started
-    return Score(math.fsum(nats), scored, context, stride, is_bound, digest.hexdigest(), seconds)
+    return Score(math.fsum(nats), scored, context, stride, is_bound, digest.hexdigest(), seconds, variance)
 
 
 def bits_per_byte_reference(measure: Measure, data: ByteSource, *, context: int, stride: int) -> float:
@@ -213,14 +222,19 @@ def carried_measure(objective: "torch.nn.Module", device: "torch.device | str") 
 def _measure(objective: "torch.nn.Module", device: "torch.device | str", *state: Any) -> Measure:
     import torch
 
+    scored = 0
+
     def measure(rows: NDArray[np.uint8], skip: int) -> Cost:
+        nonlocal scored
         window = torch.from_numpy(rows).to(device)
+        keys = [np.arange(scored, scored + len(rows))] if objective.is_random else []
+        scored += len(rows)
         was_training = objective.training
         objective.eval()
         try:
             with torch.inference_mode():
-                cost = objective.measure(window, skip, *state)  # type: ignore[operator]
-                return Cost(float(cost.nats), int(cost.count))
+                cost = objective.measure(window, skip, *state, *keys)  # type: ignore[operator]
+                return Cost(float(cost.nats), int(cost.count), float(cost.variance))
         finally:
             objective.train(was_training)
 

@@ -106,9 +106,17 @@ class Attention(nn.Module):
         self.quantize = Int8Activations(act_quant)
 
     def forward(
-        self, x: Tensor, table: tuple[Tensor, Tensor], cache: KVCache | None = None, layer: int = 0
+        self,
+        x: Tensor,
+        table: tuple[Tensor, Tensor],
+        cache: KVCache | None = None,
+        layer: int = 0,
+        seen: Tensor | None = None,
     ) -> Tensor:
-        """`x` (B, T, C) to (B, T, C); `table` from `rotary_table` for these T positions."""
+        """`x` (B, T, C) to (B, T, C); `table` from `rotary_table` for these T positions.
+
+        `seen` (B, 1, 1, T) is false where no position looks; for attention that is not causal.
+        """
         B, T, _ = x.shape
         qkv = fused_linear(self.quantize(x), (self.q_proj, self.k_proj, self.v_proj))
         qk, v = torch.split(
@@ -120,7 +128,7 @@ class Attention(nn.Module):
         qk = rotate(qk, *(part.to(qk.dtype) for part in table))
         q, k = torch.split(qk.transpose(1, 2), [self.n_head, self.n_kv_head], 1)
         v = v.transpose(1, 2)
-        mask = None
+        mask = seen
         if cache is not None:
             k, v = cache.extend(layer, k, v)
             if (

@@ -18,6 +18,7 @@ from bbyte.errors import UsageError
 from bbyte.evaluation import InMemory, bits_per_byte, objective_measure
 from bbyte.models.families import families, family
 from bbyte.quantization.bitlinear import set_quantized
+from bbyte.training.noise import noise
 
 NAMES = tuple(families())
 EVERY = [(name, preset) for name in NAMES for preset in families()[name].presets]
@@ -32,9 +33,9 @@ def kind(name):
     return family(name)
 
 
-def smallest(kind):
+def smallest(kind, seed=0):
     """The smallest preset with fresh weights, and its objective."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = kind.build(next(iter(kind.presets.values())))
     return model, kind.objective(model, kind.objective_config())
 
@@ -43,6 +44,18 @@ def windows(rows=4, length=33, seed=0):
     return torch.randint(
         0, 256, (rows, length), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed)
     )
+
+
+def cost_of(objective, window):
+    """What training computes."""
+    keys = np.arange(len(window))
+    return objective(window, *noise(objective, keys, window.shape[1] - 1, "cpu"))
+
+
+def measured(objective, window, skip=0):
+    """What evaluation computes."""
+    keys = [np.arange(len(window))] if objective.is_random else []
+    return objective.measure(window, skip, *keys)
 
 
 @each_family
@@ -113,7 +126,7 @@ def test_every_setting_has_a_help_text_and_a_wrong_one_is_refused(name, which, k
 @each_family
 def test_the_objective_counts_every_target(name, kind):
     _, objective = smallest(kind)
-    cost = objective(windows(3, 17))
+    cost = cost_of(objective, windows(3, 17))
     assert cost.count == 3 * 16 and isinstance(cost.count, int)
     assert cost.nats.shape == () and cost.nats.requires_grad
     assert isinstance(objective.is_bound, bool)
@@ -127,26 +140,29 @@ def test_measure_sums_over_positions(name, kind):
     if objective.is_bound:
         pytest.skip("a bound is an estimate over random masks")
     with torch.inference_mode():
-        whole = objective.measure(windows(), 0)
+        whole = measured(objective, windows())
         assert whole.nats.dtype == torch.float64 and whole.count == 4 * 32
-        parts = [objective.measure(windows(), skip) for skip in (5, 31)]
+        parts = [measured(objective, windows(), skip) for skip in (5, 31)]
         assert [part.count for part in parts] == [4 * 27, 4]
-        tail = objective.measure(windows()[:, :6], 0)  # targets 0 to 4
+        tail = measured(objective, windows()[:, :6])  # targets 0 to 4
         assert float(parts[0].nats + tail.nats) == pytest.approx(float(whole.nats), rel=1e-5)
         each = [
-            float(objective.measure(windows()[row : row + 1, : t + 2], t).nats)
+            float(measured(objective, windows()[row : row + 1, : t + 2], t).nats)
             for row in range(4)
             for t in range(32)
         ]
         assert math.fsum(each) == pytest.approx(float(whole.nats), rel=1e-5)
-        assert float(objective(windows()).nats) == pytest.approx(float(whole.nats), rel=1e-5)
+        assert float(cost_of(objective, windows()).nats) == pytest.approx(float(whole.nats), rel=1e-5)
 
 
 @each_family
 def test_a_fresh_model_needs_about_8_bits_a_byte(name, kind):
-    _, objective = smallest(kind)
-    score = bits_per_byte(objective_measure(objective, "cpu"), InMemory(TEXT), context=64, stride=64)
-    assert score.bits_per_byte == pytest.approx(8, abs=0.25)
+    scores = []
+    for seed in range(4):  # a model that is given no bytes says the same of all, and one seed may be far off
+        _, objective = smallest(kind, seed)
+        score = bits_per_byte(objective_measure(objective, "cpu"), InMemory(TEXT), context=64, stride=64)
+        scores.append(score.bits_per_byte)
+    assert np.mean(scores) == pytest.approx(8, abs=0.25)
 
 
 @each_family
@@ -168,11 +184,12 @@ def test_it_learns_one_batch_by_heart(name, kind, quantized):
     window = torch.from_numpy(rows.copy())
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
     for _ in range(60):
-        cost = objective(window)
+        cost = cost_of(objective, window)
         (cost.nats / cost.count).backward()
         optimizer.step()
         optimizer.zero_grad()
-    assert cost.nats.item() / cost.count < 1.0  # from 5.5 nats
+    # From 5.5 nats; where most bytes are hidden it takes longer to tell the rows apart.
+    assert cost.nats.item() / cost.count < (2.0 if objective.is_bound else 1.0)
 
 
 @each_family
@@ -191,10 +208,8 @@ def test_saved_and_loaded_it_is_the_same_model(name, kind, quantized, tmp_path):
     loaded = store.load(store.save(tmp_path, described, model.state_dict(), None))
     assert loaded.family is kind and loaded.meta.config == to_dict(model.config)
     assert not loaded.model.training
-    torch.manual_seed(5)
-    before = objective.eval().measure(windows(), 0)
-    torch.manual_seed(5)
-    after = kind.objective(loaded.model, kind.objective_config()).eval().measure(windows(), 0)
+    before = measured(objective.eval(), windows())
+    after = measured(kind.objective(loaded.model, kind.objective_config()).eval(), windows())
     assert float(before.nats) == float(after.nats)
     tokens = windows()[:, :-1]
     with torch.inference_mode():

@@ -119,6 +119,10 @@ class WindowOrder:
         begins += sub * length
         return begins
 
+    def keys(self, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What random choices about samples go by: consecutive numbers from one that the seed decides."""
+        return samples + (self._key >> np.uint64(2)).astype(np.int64)
+
     def windows_in_epoch(self, length: int) -> int:
         """How many windows of `length` bytes one epoch has."""
         return self.n_blocks * self._sub_windows(length)

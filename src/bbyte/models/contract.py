@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 class Cost:
     """A sum of nats over `count` bytes. Never a mean: one division, at the edge.
 
-    `nats` is a scalar tensor while it carries gradients and a float64 sum once measured.
+    `nats` is a scalar tensor while it carries gradients and a float64 sum once measured. Where that is an
+    estimate, `variance` is its own.
     """
 
     nats: Any
     count: int
+    variance: Any = 0.0
 
 
 class Predictor(Protocol):
@@ -44,6 +46,18 @@ class Predictor(Protocol):
         """Back to the beginning of a document."""
 
 
+class Infiller(Protocol):
+    """The hole-filling view of a model: what may stand at hidden places, given the bytes on both sides.
+
+    `context` is how many places it sees at once, at most.
+    """
+
+    context: int
+
+    def logits(self, tokens: "NDArray[np.int16]") -> "NDArray[np.float32]":
+        """Unnormalised log-probabilities (B, T, 256) of the byte at each place of `tokens` (B, T)."""
+
+
 class ByteModel(Protocol):
     """A module whose frozen `config` is enough to rebuild it; `blocks` may be wrapped from outside."""
 
@@ -60,6 +74,7 @@ class Family:
     objective_config: what training minimises, a frozen dataclass.
     build(config): a model with fresh weights. objective(model, objective_config): the module training runs.
     predictor(model, context, lanes): the next-byte view; None where a family has none.
+    infiller(model, context): the hole-filling view; None where a family has none.
     carries_state: its models go on from `model.new_state(lanes)`, which their calls take and move on: a text
     of any length costs the same time and memory a byte, and more of it than a training window does no harm.
     path(config, device): which of several implementations computes there and why, in a sentence for the user;
@@ -74,6 +89,7 @@ class Family:
     build: Callable[[Any], "torch.nn.Module"]
     objective: Callable[["torch.nn.Module", Any], "torch.nn.Module"]
     predictor: Callable[["torch.nn.Module", int, int], Predictor] | None
+    infiller: Callable[["torch.nn.Module", int], Infiller] | None = None
     carries_state: bool = False
     path: Callable[[Any, str], str] | None = None
 

@@ -12,6 +12,7 @@ class NextByte(nn.Module):
     """Cross-entropy of each byte given those before it in its window: exact, no bound."""
 
     is_bound = False
+    is_random = False
 
     def __init__(self, model: nn.Module, z_loss: float = 0.0) -> None:
         super().__init__()

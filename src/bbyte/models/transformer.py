@@ -29,10 +29,15 @@ class Block(nn.Module):
         )  # fmt: skip
 
     def forward(
-        self, x: Tensor, table: tuple[Tensor, Tensor], cache: KVCache | None = None, layer: int = 0
+        self,
+        x: Tensor,
+        table: tuple[Tensor, Tensor],
+        cache: KVCache | None = None,
+        layer: int = 0,
+        seen: Tensor | None = None,
     ) -> Tensor:
-        """`x` (B, T, C) to (B, T, C)."""
-        x = x + self.self_attn(self.input_layernorm(x), table, cache, layer)
+        """`x` (B, T, C) to (B, T, C), as `Attention` takes the rest."""
+        x = x + self.self_attn(self.input_layernorm(x), table, cache, layer, seen)
         out: Tensor = x + self.mlp(self.post_attention_layernorm(x))
         return out
 

@@ -55,6 +55,11 @@ class Feed:
         self._ahead = None
         return tensor
 
+    def keys(self, request: Request) -> NDArray[np.int64]:
+        """A number for each of the windows, of which no two of a run are the same: (B,)."""
+        first, end = request.rows
+        return self.order.keys(request.data_step * self.schedule.samples_a_step + np.arange(first, end))
+
     def prepare(self, request: Request) -> None:
         """Begin to bring what the next call of `windows` will ask for."""
         if self._stream is None:

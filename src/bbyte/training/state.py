@@ -38,7 +38,7 @@ class State:
         self.schedule = Schedule(config)
         self.order = WindowOrder(data.train.size, self.schedule.longest, config.seed, config.stride)
         self.update = Update(
-            forward, self.model, optimizer.build(self.model, config), self.schedule,
+            forward, objective, self.model, optimizer.build(self.model, config), self.schedule,
             Feed(data.train, self.schedule, self.order, placement), placement, config.clip,
             ema=Ema(self.model, config.ema) if config.ema else None,
             scale=LossScale(placement.precision, placement.device),

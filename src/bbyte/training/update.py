@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from bbyte.checkpoint.tensors import TensorInfo, info_of
 from bbyte.device import Placement
 from bbyte.training.feed import Feed, Request
+from bbyte.training.noise import noise
 from bbyte.training.optim.ema import Ema
 from bbyte.training.optim.gradients import LossScale, clip
 from bbyte.training.optim.optimizer import Optimizers
@@ -34,6 +35,7 @@ class Update:
     """Takes optimizer steps. How many windows are computed at once changes no more than the last digits."""
 
     forward: Any
+    objective: nn.Module
     model: nn.Module
     optimizers: Optimizers
     schedule: Schedule
@@ -53,7 +55,7 @@ class Update:
         for request, following in zip(requests, ahead, strict=True):
             window = self.feed.windows(request)
             with self.placement.autocast():
-                cost = self.forward(window)
+                cost = self.forward(window, *self._noise(request, window))
             (cost.nats / count * self.scale.value).backward()
             self.feed.prepare(following)
             nats += cost.nats.detach()
@@ -97,6 +99,9 @@ class Update:
         with torch.no_grad():
             for name, held in (self._latest() | self._loss_scale()).items():
                 held.copy_(state[name])
+
+    def _noise(self, request: Request, window: Tensor) -> tuple[Tensor, ...]:
+        return noise(self.objective, self.feed.keys(request), window.shape[1] - 1, window.device)
 
     def _latest(self) -> dict[str, Tensor]:
         """The weights in training by name, where those of the checkpoint are averages."""

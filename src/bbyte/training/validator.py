@@ -30,8 +30,8 @@ class Validator:
         batches, with a warning. Raises what `bits_per_byte` raises."""
         if self.source is None:
             return None
-        measure = objective_measure(self.objective, self.placement.device)
         while True:
+            measure = objective_measure(self.objective, self.placement.device)
             windows = max(1, self.positions_at_once // context)
             try:
                 with self.placement.autocast(), self.ema.swapped() if self.ema else nullcontext():

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
@@ -18,8 +19,9 @@ from bbyte.device import Placement, Runtime
 from bbyte.errors import BbyteError, UsageError
 from bbyte.layers import FeedForward
 from bbyte.models.contract import Cost
+from bbyte.training.noise import noise
 
-Forward = Callable[[torch.Tensor], Cost]
+Forward = Callable[..., Cost]
 Recomputed = Literal["none", "mlp", "block"]
 GIVEN_BACK_FROM = 4 << 20
 """With activation checkpointing on a CPU, tensors of so many bytes go back to the system when freed."""
@@ -124,7 +126,7 @@ def _try(forward: Forward, objective: nn.Module, placement: Placement, shape: tu
         window = torch.randint(256, shape, dtype=torch.uint8, device=placement.device)
         try:
             with placement.autocast():
-                cost = forward(window)
+                cost = forward(window, *noise(objective, np.arange(shape[0]), shape[1] - 1, placement.device))
             (cost.nats / cost.count).backward()
         finally:
             objective.zero_grad(set_to_none=True)

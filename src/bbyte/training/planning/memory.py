@@ -5,6 +5,7 @@ import platform
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import psutil
 import torch
 from torch import Tensor
@@ -117,8 +118,9 @@ def _follow(settings: Settings, rows: int, length: int, scored: int) -> Memory:
         validating = 0
         if scored:
             windows = max(1, min(POSITIONS_AT_ONCE, scored) // length)
+            keys = [np.arange(windows)] if objective.is_random else []
             with torch.inference_mode(), placement.autocast():
-                objective.eval().measure(window(windows), 0)  # type: ignore[operator]
+                objective.eval().measure(window(windows), 0, *keys)  # type: ignore[operator]
             validating = allocator.take_peak() - always
     process = _process(settings.placement)
     return Memory(weights, gradients, state, average, {length: computing}, updating, validating, process)

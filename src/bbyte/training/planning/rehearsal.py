@@ -1,9 +1,11 @@
 """A run's step on a model that is thrown away, in its two halves: to be timed, or followed through memory."""
 
+import numpy as np
 from torch import Tensor, nn
 
 from bbyte.device import Placement
 from bbyte.training.config import TrainConfig
+from bbyte.training.noise import noise
 from bbyte.training.optim.ema import Ema
 from bbyte.training.optim.gradients import LossScale, clip
 from bbyte.training.optim.optimizer import Optimizers
@@ -26,8 +28,9 @@ class Rehearsal:
 
     def compute(self, window: Tensor, forward: Forward | None = None) -> None:
         """Forward and backward of one micro-batch (B, T + 1) uint8; gradients add up."""
+        keys, length = np.arange(window.shape[0]), window.shape[1] - 1
         with self.placement.autocast():
-            cost = (forward or self.forward)(window)
+            cost = (forward or self.forward)(window, *noise(self.objective, keys, length, window.device))
         (cost.nats / cost.count * self.scale.value).backward()
 
     def update(self) -> None:
