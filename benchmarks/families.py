@@ -31,6 +31,7 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "mamba": ("mamba", {}),
     "mamba --ssm mamba1": ("mamba", {"ssm": "mamba1"}),
     "mamba --ternary": ("mamba", {"ternary": True}),
+    "diffusion": ("diffusion", {}),
 }
 
 
@@ -39,6 +40,7 @@ class Outcome:
     """One run: bits per byte in windows and with a full context, where that can be; parameters; seconds."""
 
     windows: float
+    is_bound: bool
     full: float | None
     parameters: int
     seconds: float
@@ -67,9 +69,9 @@ def run(family: str, model: dict[str, Any], text: bytes, seed: int, args: argpar
         full = None
         if families()[family].carries_state:
             full = score_checkpoint(found, source, placement, context="full").bits_per_byte
-        windows = score_checkpoint(found, source, placement).bits_per_byte
+        windows = score_checkpoint(found, source, placement)
     parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
-    return Outcome(windows, full, parameters, seconds)
+    return Outcome(windows.bits_per_byte, windows.is_bound, full, parameters, seconds)
 
 
 def python_source() -> bytes:
@@ -109,8 +111,10 @@ def main() -> None:
 
 
 def show(name: str, outcomes: list[Outcome]) -> None:
+    bound = "<= " if outcomes[0].is_bound else ""
+
     def spread(figures: list[float]) -> str:
-        return f"{statistics.mean(figures):.4f} ({min(figures):.4f}-{max(figures):.4f})"
+        return f"{bound}{statistics.mean(figures):.4f} ({min(figures):.4f}-{max(figures):.4f})"
 
     full = [outcome.full for outcome in outcomes if outcome.full is not None]
     cells = (

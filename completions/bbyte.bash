@@ -34,6 +34,8 @@ _bbyte() {
         'bbyte eval-bpb:--stride') return ;;
         'bbyte eval-bpb:--batch-size') return ;;
         'bbyte eval-bpb:--max-bytes') return ;;
+        'bbyte eval-bpb:--draws') return ;;
+        'bbyte eval-bpb:--seed') return ;;
         'bbyte eval-bpb:--device') return ;;
         'bbyte eval-bpb:--precision') return ;;
         'bbyte eval-bpb:--threads') return ;;
@@ -360,7 +362,7 @@ _bbyte() {
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
-        'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --device --precision --threads --quiet --json --config --help" ;;
+        'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
         'bbyte plan:'-*) words="--help" ;;
         'bbyte plan:'*) words="ar diffusion mamba" ;;

@@ -56,6 +56,9 @@ $bbytePlaces = @{
         @('--max-bytes', 'Score only the first so many bytes.'),
         @('--all-steps', 'Score every checkpoint of a run, not only its newest.'),
         @('--anchors', 'Also show order-0, gzip, xz and PPMd on the same bytes.'),
+        @('--draws', 'Random masks of each window, where a figure is estimated from them.'),
+        @('--seed', 'Decides these masks.'),
+        @('--rates', 'Instead: the cost of a hidden byte by how much is hidden (diffusion).'),
         @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
         @('--precision', 'auto, fp32, bf16 or fp16.'),
         @('--threads', 'CPU threads; 0 takes all cores.'),
@@ -590,6 +593,8 @@ $bbyteChoices = @{
     'bbyte eval-bpb --stride' = @()
     'bbyte eval-bpb --batch-size' = @()
     'bbyte eval-bpb --max-bytes' = @()
+    'bbyte eval-bpb --draws' = @()
+    'bbyte eval-bpb --seed' = @()
     'bbyte eval-bpb --device' = @()
     'bbyte eval-bpb --precision' = @()
     'bbyte eval-bpb --threads' = @()

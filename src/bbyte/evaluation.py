@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 Measure = Callable[[NDArray[np.uint8], int], Cost]
 
 
+KEYS_A_SEED = 32
+"""Bits of a window's number, above which the seed begins."""
+
+
 class ByteSource(Protocol):
     """Bytes that can be read piece by piece: a ByteCorpus, or `InMemory`."""
 
@@ -209,9 +213,12 @@ def bits_per_byte_reference(measure: Measure, data: ByteSource, *, context: int,
     return math.fsum(nats) / data.size / math.log(2)
 
 
-def objective_measure(objective: "torch.nn.Module", device: "torch.device | str") -> Measure:
-    """A measure from a torch Objective: its `measure(window, skip)` in eval mode and without gradients."""
-    return _measure(objective, device)
+def objective_measure(objective: "torch.nn.Module", device: "torch.device | str", seed: int = 0) -> Measure:
+    """A measure from a torch Objective: its `measure(window, skip)` in eval mode and without gradients.
+
+    Where that draws random numbers, the seed and the number of the window decide them.
+    """
+    return _measure(objective, device, seed=seed)
 
 
 def carried_measure(objective: "torch.nn.Module", device: "torch.device | str") -> Measure:
@@ -219,10 +226,12 @@ def carried_measure(objective: "torch.nn.Module", device: "torch.device | str") 
     return _measure(objective, device, objective.model.new_state(1))  # type: ignore[operator, union-attr]
 
 
-def _measure(objective: "torch.nn.Module", device: "torch.device | str", *state: Any) -> Measure:
+def _measure(
+    objective: "torch.nn.Module", device: "torch.device | str", *state: Any, seed: int = 0
+) -> Measure:
     import torch
 
-    scored = 0
+    scored = seed << KEYS_A_SEED
 
     def measure(rows: NDArray[np.uint8], skip: int) -> Cost:
         nonlocal scored
@@ -239,6 +248,15 @@ def _measure(objective: "torch.nn.Module", device: "torch.device | str", *state:
             objective.train(was_training)
 
     return measure
+
+
+def whole_windows(data: ByteSource, context: int, batch_size: int) -> Iterator[NDArray[np.uint8]]:
+    """The windows (B, T + 1) that lie side by side in `data`; what is left over at the end is left out."""
+    length = min(context, data.size)
+    count = data.size // length
+    for first in range(0, count, batch_size):
+        batch = [Window(index * length, length, 0) for index in range(first, min(first + batch_size, count))]
+        yield _read_rows(data, batch, length)
 
 
 def _check_request(size: int, context: int, stride: int, batch_size: int) -> None:

@@ -1,8 +1,11 @@
 """Scoring a checkpoint on bytes it was not trained on, and what a fair classical rival may have seen."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from bbyte.anchors import PRIMER_BYTES
 from bbyte.checkpoint import find, store
@@ -13,16 +16,19 @@ from bbyte.data.part import divide
 from bbyte.device import Placement
 from bbyte.errors import BbyteError, UsageError
 from bbyte.evaluation import (
+    KEYS_A_SEED,
     ByteSource,
     Score,
     bits_per_byte,
     bits_per_byte_carried,
     carried_measure,
     objective_measure,
+    whole_windows,
 )
 from bbyte.models.families import families
 
 POSITIONS_AT_ONCE = 16384
+RATES = tuple(tenth / 10 for tenth in range(1, 11))
 CARRIED_AT_ONCE = 4096
 HELD_OUT = "the held-out part"
 
@@ -35,14 +41,17 @@ def score_checkpoint(
     context: int | Literal["full"] | None = None,
     stride: int | None = None,
     batch_size: int | None = None,
+    draws: int | None = None,
+    seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Score:
     """Bits per byte of `source` under a checkpoint's model.
 
     The context is the longest window the model was trained on by default, and at most; a family that carries
     a state may have more. With "full" it has everything before each byte: the state goes through the whole
-    source. The stride is half the context by default. Raises what `store.load` and `bits_per_byte` raise, and
-    UsageError where "full" is asked of a family without a state.
+    source. The stride is half the context by default. Where the figure is a bound, it is estimated from
+    `draws` random masks of each window, which `seed` decides. Raises what `store.load` and `bits_per_byte`
+    raise, and UsageError where "full" is asked of a family without a state.
     """
     family = families()[found.meta.family]
     if context == "full":
@@ -50,6 +59,8 @@ def score_checkpoint(
     loaded = store.load(found, placement.device)
     objective = family.objective(loaded.model, family.objective_config()).to(placement.device)
     is_bound = bool(objective.is_bound)
+    if is_bound and draws is not None:
+        objective.draws = draws  # type: ignore[assignment]
     with placement.autocast():
         if context == "full":
             measure = carried_measure(objective, placement.device)
@@ -58,7 +69,7 @@ def score_checkpoint(
             )
         length = longest_context(found.meta, context)
         return bits_per_byte(
-            objective_measure(objective, placement.device),
+            objective_measure(objective, placement.device, seed),
             source,
             context=length,
             stride=stride or max(1, length // 2),
@@ -66,6 +77,33 @@ def score_checkpoint(
             is_bound=is_bound,
             on_progress=on_progress,
         )
+
+
+def masked_curve(
+    found: Found, source: ByteSource, placement: Placement, *, context: int | None = None, seed: int = 0
+) -> list[tuple[float, float]]:
+    """Bits that each hidden byte costs on average, where so large a part of a window is hidden, by that part.
+
+    This is no code length: at a low rate almost everything is known. Raises UsageError for a family that
+    hides nothing.
+    """
+    family = families()[found.meta.family]
+    if family.infiller is None:
+        able = ", ".join(other.name for other in families().values() if other.infiller is not None)
+        raise UsageError(
+            f"family {family.name} hides nothing, so there are no rates", f"--rates is for {able}"
+        )
+    length = longest_context(found.meta, context)
+    objective = family.objective(store.load(found, placement.device).model, family.objective_config()).eval()
+    sums = np.zeros((len(RATES), 2))
+    key = seed << KEYS_A_SEED
+    for rows in whole_windows(source, length, max(1, POSITIONS_AT_ONCE // length)):
+        keys, key = np.arange(key, key + len(rows)), key + len(rows)
+        with placement.autocast():
+            for total, rate in zip(sums, RATES, strict=True):
+                cost = objective.masked(rows, rate, keys)  # type: ignore[operator]
+                total += float(cost.nats), cost.count
+    return [(rate, nats / count / math.log(2)) for rate, (nats, count) in zip(RATES, sums, strict=True)]
 
 
 def check_full(name: str) -> None:

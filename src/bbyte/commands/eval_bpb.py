@@ -63,6 +63,14 @@ def eval_bpb(
     anchors: Annotated[
         bool, typer.Option("--anchors", help="Also show order-0, gzip, xz and PPMd on the same bytes.")
     ] = False,
+    draws: Annotated[
+        int, typer.Option(min=2, help="Random masks of each window, where a figure is estimated from them.")
+    ] = 4,
+    seed: Annotated[int, typer.Option(min=0, max=2**30, help="Decides these masks.")] = 0,
+    rates: Annotated[
+        bool,
+        typer.Option("--rates", help="Instead: the cost of a hidden byte by how much is hidden (diffusion)."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
@@ -88,7 +96,10 @@ def eval_bpb(
     wanted = {"device": device, "precision": precision, "threads": threads}
     placement = place(from_dict(Runtime, wanted, where="settings"))
     screen.say(f"scoring {chosen} on {placement.device} in {placement.precision}")
-    window = {"stride": stride, "batch_size": batch_size}
+    if rates:
+        _show_rates(screen, chosen, placement, found, length, seed)
+        return
+    window = {"stride": stride, "batch_size": batch_size, "draws": draws, "seed": seed}
     for sentence in dict.fromkeys(path for one in found for path in _computed_by(one, placement.device)):
         screen.say(sentence)
     scores = [_score(screen, one, chosen.source, placement, length, **window) for one in found]
@@ -103,7 +114,7 @@ def eval_bpb(
         screen.say("compressing the same bytes with gzip, xz and PPMd")
         compared = classical.anchors(chosen.source.read(0, chosen.source.size).tobytes(), primer)
     if screen.json:
-        rows = [_row(one, score) for one, score in zip(found, scores, strict=True)]
+        rows = [_row(one, score, draws, seed) for one, score in zip(found, scores, strict=True)]
         described = {
             "path": str(chosen.path),
             "part": chosen.part or "all",
@@ -121,7 +132,7 @@ def eval_bpb(
             }
         )
         return
-    _show_scores(screen, str(chosen), placement, found, scores)
+    _show_scores(screen, str(chosen), placement, found, scores, draws, seed)
     if anchors:
         _show_anchors(screen, compared, primed_with)
 
@@ -181,7 +192,7 @@ def _score(
     source: "ByteSource",
     placement: "Placement",
     context: "int | Literal['full'] | None",
-    **window: int | None,
+    **window: Any,
 ) -> "Score":
     from bbyte.scoring import longest_context, score_checkpoint
 
@@ -193,7 +204,8 @@ def _score(
         return score_checkpoint(found, source, placement, context=context, on_progress=bar.update, **window)
 
 
-def _row(found: "Found", score: "Score") -> dict[str, Any]:
+def _row(found: "Found", score: "Score", draws: int, seed: int) -> dict[str, Any]:
+    estimated = {"standard_error": score.standard_error, "draws": draws, "seed": seed}
     return {
         "checkpoint": str(found.path),
         "family": found.meta.family,
@@ -201,11 +213,18 @@ def _row(found: "Found", score: "Score") -> dict[str, Any]:
         "bits_per_byte": score.bits_per_byte,
         "bytes_per_second": score.bytes_per_second,
         **asdict(score),
+        **(estimated if score.is_bound else {}),
     }
 
 
 def _show_scores(
-    screen: Screen, label: str, placement: "Placement", found: "list[Found]", scores: "list[Score]"
+    screen: Screen,
+    label: str,
+    placement: "Placement",
+    found: "list[Found]",
+    scores: "list[Score]",
+    draws: int,
+    seed: int,
 ) -> None:
     rows = [
         (
@@ -213,14 +232,46 @@ def _show_scores(
             one.meta.step,
             score.context,
             score.stride,
-            f"{'<= ' if score.is_bound else ''}{score.bits_per_byte:.4f}",
+            _figure(score),
             f"{score.bytes_per_second:,.0f}",
         )
         for one, score in zip(found, scores, strict=True)
     ]
     title = f"{label}: {scores[0].bytes:,} bytes, {placement.precision} on {placement.device}"
     screen.table(title, ("checkpoint", "step", "context", "stride", "bits per byte", "bytes/s"), rows)
+    if any(score.is_bound for score in scores):
+        screen.print(
+            f"<= an upper bound ± its standard error (MC {draws} masks a window, L = context, seed {seed})"
+        )
     screen.print(f"blake3 of the bytes scored: {scores[0].digest}")
+
+
+def _figure(score: "Score") -> str:
+    figure = f"{score.bits_per_byte:.4f}"
+    return f"<= {figure} ± {score.standard_error:.4f}" if score.is_bound else figure
+
+
+def _show_rates(
+    screen: Screen,
+    chosen: Chosen,
+    placement: "Placement",
+    found: "list[Found]",
+    context: "int | Literal['full'] | None",
+    seed: int,
+) -> None:
+    from bbyte.scoring import masked_curve
+
+    if context == "full":
+        raise UsageError("what is hidden lies in windows, so the context cannot be full", "--context 256")
+    for one in found:
+        curve = masked_curve(one, chosen.source, placement, context=context, seed=seed)
+        if screen.json:
+            rows = [{"rate": rate, "bits_per_hidden_byte": bits} for rate, bits in curve]
+            screen.emit_json({"checkpoint": str(one.path), "data": str(chosen), "seed": seed, "rates": rows})
+            continue
+        title = f"{one.path.parent.name}/{one.path.name} on {chosen}; no code length, so no bits per byte"
+        rows_shown = [(f"{rate:.0%}", f"{bits:.4f}") for rate, bits in curve]
+        screen.table(title, ("hidden", "bits per hidden byte"), rows_shown)
 
 
 def _show_anchors(screen: Screen, anchors: "list[Anchor]", primed_with: str) -> None:

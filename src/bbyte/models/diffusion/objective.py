@@ -70,11 +70,14 @@ class AnyOrder(nn.Module):
         variance = found.var(0).sum() / self.draws if self.draws > 1 else found.new_tensor(torch.nan)
         return Cost(found.mean(0).sum(), rows * targets, variance)
 
-    def masked(self, window: Tensor, rate: float, keys: NDArray[np.int64]) -> Cost:
-        """Nats of hidden bytes alone, where that part of each row is hidden: no code length."""
-        rows, length = len(window), window.shape[1] - 1
-        some = np.full(rows, max(1, round(rate * length)), np.int64)
-        hidden = torch.from_numpy(masks(keys, some, np.full(rows, length), length)).to(window.device)
+    @torch.inference_mode()
+    def masked(self, rows: NDArray[np.uint8], rate: float, keys: NDArray[np.int64]) -> Cost:
+        """Nats of hidden bytes alone, where that part of each row (B, T + 1) is hidden: no code length."""
+        count, length = len(rows), rows.shape[1] - 1
+        some = np.full(count, max(1, round(rate * length)), np.int64)
+        device = next(self.parameters()).device
+        hidden = torch.from_numpy(masks(keys, some, np.full(count, length), length)).to(device)
+        window = torch.from_numpy(rows).to(device)
         return Cost(self._costs(window, hidden, kind=torch.float64).sum(), int(some.sum()))
 
     def _costs(

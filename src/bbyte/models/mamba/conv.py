@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
 CACHED = 1 << 17
 """Numbers that are worked on at once on a CPU, so that they stay in its cache."""
 
