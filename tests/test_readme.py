@@ -83,10 +83,14 @@ def test_the_table_of_presets_is_true():
     assert rows == expected
 
 
+TRANSFORMER = "{c.n_layer} | {c.d_model} | {c.n_head} ({c.n_kv_head}) | {c.d_ff} | {size:.1f} M"
+
+
 @pytest.mark.parametrize(
     ("name", "cells"),
     [
-        ("ar", "{c.n_layer} | {c.d_model} | {c.n_head} ({c.n_kv_head}) | {c.d_ff} | {size:.1f} M"),
+        ("ar", TRANSFORMER),
+        ("diffusion", TRANSFORMER),
         (
             "mamba",
             "{c.n_layer} | {c.d_model} | {c.state_width} | {c.n_head} | {size:.1f} M | {state:.1f} MB",
