@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte eval-bpb'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -54,6 +54,23 @@ _bbyte() {
         'bbyte generate:--penalty-window') return ;;
         'bbyte generate:--seed') return ;;
         'bbyte generate:--config') return ;;
+        'bbyte infill:--ckpt') return ;;
+        'bbyte infill:--prompt') return ;;
+        'bbyte infill:--file') return ;;
+        'bbyte infill:--mask-range') return ;;
+        'bbyte infill:--random-rate') return ;;
+        'bbyte infill:--max-length') return ;;
+        'bbyte infill:--num-samples') return ;;
+        'bbyte infill:--device') return ;;
+        'bbyte infill:--metrics-json') return ;;
+        'bbyte infill:--steps') return ;;
+        'bbyte infill:--order') COMPREPLY=($(compgen -W 'confidence random left' -- "$current")); return ;;
+        'bbyte infill:--temperature') return ;;
+        'bbyte infill:--top-k') return ;;
+        'bbyte infill:--top-p') return ;;
+        'bbyte infill:--utf8') COMPREPLY=($(compgen -W 'any valid' -- "$current")); return ;;
+        'bbyte infill:--seed') return ;;
+        'bbyte infill:--config') return ;;
         'bbyte plan ar:--data') return ;;
         'bbyte plan ar:--preset') return ;;
         'bbyte plan ar:--memory') return ;;
@@ -358,12 +375,13 @@ _bbyte() {
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart pack shard-tinystories eval-bpb generate plan train runs plot" ;;
+        'bbyte:'*) words="quickstart pack shard-tinystories eval-bpb generate infill plan train runs plot" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
+        'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
         'bbyte plan:'-*) words="--help" ;;
         'bbyte plan:'*) words="ar diffusion mamba" ;;
         'bbyte plan ar:'-*) words="--data --preset --memory --probe --no-probe --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;

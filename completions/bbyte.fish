@@ -5,7 +5,7 @@ function __bbyte_at
     set -l here bbyte
     for word in (commandline -opc)[2..]
         switch "$here $word"
-            case 'bbyte quickstart' 'bbyte pack' 'bbyte shard-tinystories' 'bbyte eval-bpb' 'bbyte generate' 'bbyte plan' 'bbyte plan ar' 'bbyte plan diffusion' 'bbyte plan mamba' 'bbyte train' 'bbyte train ar' 'bbyte train diffusion' 'bbyte train mamba' 'bbyte runs' 'bbyte runs list' 'bbyte runs show' 'bbyte runs diff' 'bbyte runs rm' 'bbyte runs report' 'bbyte plot' 'bbyte plot run'
+            case 'bbyte quickstart' 'bbyte pack' 'bbyte shard-tinystories' 'bbyte eval-bpb' 'bbyte generate' 'bbyte infill' 'bbyte plan' 'bbyte plan ar' 'bbyte plan diffusion' 'bbyte plan mamba' 'bbyte train' 'bbyte train ar' 'bbyte train diffusion' 'bbyte train mamba' 'bbyte runs' 'bbyte runs list' 'bbyte runs show' 'bbyte runs diff' 'bbyte runs rm' 'bbyte runs report' 'bbyte plot' 'bbyte plot run'
                 set here "$here $word"
         end
     end
@@ -17,6 +17,7 @@ complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a pack -d 'Pack any files into a c
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a shard-tinystories -d 'Make a corpus of TinyStories'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a eval-bpb -d 'Score data in bits per byte'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a generate -d 'Write on from a prompt, byte by byte'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a infill -d 'Fill the holes of a text from both sides'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a plan -d 'Plan a run'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a train -d 'Train a model'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a runs -d 'Look at the runs there are, compare and remove them'
@@ -87,6 +88,31 @@ complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l quiet -d 'Say nothing but 
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l json -d 'Give the result as JSON on stdout, for programs.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l help -d 'Show this message and exit.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l ckpt -r -F -d 'Checkpoint, or folder of a run (default: the newest).'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l prompt -x -d 'Text; [MASK] hides a byte, [MASK*12] twelve, \\[MASK] is text; - reads stdin.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l file -r -F -d 'File to fill holes in, instead of a prompt.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l mask-range -x -d 'Hide bytes A up to B, as Python counts; may be repeated.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l random-rate -x -d 'Hide this part of the bytes (default: 0.15 where no hole is given).'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l max-length -x -d 'Refuse a text of more bytes than this, holes included.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l keep-length -d 'Fill a hole with as many bytes as it hides; always so.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l num-samples -x -d 'Fill the text in so many ways.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l device -x -d 'auto, cpu, cuda, cuda:N or mps.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l show -d 'Watch the holes being filled, in a terminal.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l metrics -d 'Say at the end how fast and how surprising the filling was.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l metrics-json -r -F -d 'Write these figures to a JSON file.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l steps -x -d 'Steps to fill a window in (default: one a hidden byte, at most 256); fewer are faster'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l order -x -a 'confidence random left' -d 'Which byte comes next: the surest, any one, or the leftmost'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l temperature -x -d 'Below 1 sharpens the distribution, above 1 flattens it; 0 takes the likeliest'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l top-k -x -d 'Keep only the k likeliest bytes; 0 keeps all'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l top-p -x -d 'Keep the likeliest bytes that together have this probability; 1 keeps all'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l remask -d 'Hide the least sure of the new bytes again at each step, to mend them'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l no-remask -d 'Hide the least sure of the new bytes again at each step, to mend them'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l utf8 -x -a 'any valid' -d 'valid: the filled text is valid UTF-8'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l seed -x -d 'The same seed gives the same bytes'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l quiet -d 'Say nothing but warnings and errors.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l json -d 'Give the result as JSON on stdout, for programs.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'
+complete -c bbyte -n "__bbyte_at 'bbyte infill'" -l help -d 'Show this message and exit.'
 complete -c bbyte -n "__bbyte_at 'bbyte plan'" -f -a ar -d 'Autoregressive transformer (BitByteLM), ternary by default'
 complete -c bbyte -n "__bbyte_at 'bbyte plan'" -f -a diffusion -d 'Masked diffusion'
 complete -c bbyte -n "__bbyte_at 'bbyte plan'" -f -a mamba -d 'State-space model (Mamba-2 or Mamba-1), constant memory and time a byte'

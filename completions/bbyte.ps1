@@ -8,6 +8,7 @@ $bbytePlaces = @{
         @('shard-tinystories', 'Make a corpus of TinyStories'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),
+        @('infill', 'Fill the holes of a text from both sides'),
         @('plan', 'Plan a run'),
         @('train', 'Train a model'),
         @('runs', 'Look at the runs there are, compare and remove them'),
@@ -83,6 +84,33 @@ $bbytePlaces = @{
         @('--min-p', 'Keep bytes at least this fraction as likely as the likeliest; 0 keeps all'),
         @('--repetition-penalty', 'Above 1 makes bytes of the last --penalty-window less likely'),
         @('--penalty-window', 'How many bytes back the repetition penalty looks'),
+        @('--seed', 'The same seed gives the same bytes'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte infill' = @(
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest).'),
+        @('--prompt', 'Text; [MASK] hides a byte, [MASK*12] twelve, \[MASK] is text; - reads stdin.'),
+        @('--file', 'File to fill holes in, instead of a prompt.'),
+        @('--mask-range', 'Hide bytes A up to B, as Python counts; may be repeated.'),
+        @('--random-rate', 'Hide this part of the bytes (default: 0.15 where no hole is given).'),
+        @('--max-length', 'Refuse a text of more bytes than this, holes included.'),
+        @('--keep-length', 'Fill a hole with as many bytes as it hides; always so.'),
+        @('--num-samples', 'Fill the text in so many ways.'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--show', 'Watch the holes being filled, in a terminal.'),
+        @('--metrics', 'Say at the end how fast and how surprising the filling was.'),
+        @('--metrics-json', 'Write these figures to a JSON file.'),
+        @('--steps', 'Steps to fill a window in (default: one a hidden byte, at most 256); fewer are faster'),
+        @('--order', 'Which byte comes next: the surest, any one, or the leftmost'),
+        @('--temperature', 'Below 1 sharpens the distribution, above 1 flattens it; 0 takes the likeliest'),
+        @('--top-k', 'Keep only the k likeliest bytes; 0 keeps all'),
+        @('--top-p', 'Keep the likeliest bytes that together have this probability; 1 keeps all'),
+        @('--remask', 'Hide the least sure of the new bytes again at each step, to mend them'),
+        @('--no-remask', 'Hide the least sure of the new bytes again at each step, to mend them'),
+        @('--utf8', 'valid: the filled text is valid UTF-8'),
         @('--seed', 'The same seed gives the same bytes'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
@@ -613,6 +641,23 @@ $bbyteChoices = @{
     'bbyte generate --penalty-window' = @()
     'bbyte generate --seed' = @()
     'bbyte generate --config' = @()
+    'bbyte infill --ckpt' = @()
+    'bbyte infill --prompt' = @()
+    'bbyte infill --file' = @()
+    'bbyte infill --mask-range' = @()
+    'bbyte infill --random-rate' = @()
+    'bbyte infill --max-length' = @()
+    'bbyte infill --num-samples' = @()
+    'bbyte infill --device' = @()
+    'bbyte infill --metrics-json' = @()
+    'bbyte infill --steps' = @()
+    'bbyte infill --order' = @('confidence', 'random', 'left')
+    'bbyte infill --temperature' = @()
+    'bbyte infill --top-k' = @()
+    'bbyte infill --top-p' = @()
+    'bbyte infill --utf8' = @('any', 'valid')
+    'bbyte infill --seed' = @()
+    'bbyte infill --config' = @()
     'bbyte plan ar --data' = @()
     'bbyte plan ar --preset' = @()
     'bbyte plan ar --memory' = @()

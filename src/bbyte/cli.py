@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from bbyte.commands import eval_bpb, generate, pack, plan, plot, quickstart, runs, shard_tinystories, train
+from bbyte.commands import (
+    eval_bpb,
+    generate,
+    infill,
+    pack,
+    plan,
+    plot,
+    quickstart,
+    runs,
+    shard_tinystories,
+    train,
+)
 from bbyte.terminal.boundary import run
 from bbyte.terminal.flags import add_group, new_group, register
 
@@ -43,6 +54,7 @@ register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
 )
+register(app, "infill", infill.infill, panel="Write", examples=infill.EXAMPLES, configs=infill.CONFIGS)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -6,12 +6,14 @@ from bbyte.checkpoint import store
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import to_dict
 from bbyte.models.ar.config import ARConfig
+from bbyte.models.diffusion.config import DiffusionConfig
 from bbyte.models.families import family as find_family
 from bbyte.models.mamba.config import MambaConfig
 
 SMALL = {
     "ar": ARConfig(n_layer=1, d_model=32, n_head=2, d_ff=64),
     "mamba": MambaConfig(n_layer=2, d_model=32, headdim=16, d_state=8),
+    "diffusion": DiffusionConfig(n_layer=1, d_model=32, n_head=2, d_ff=64),
 }
 
 
