@@ -101,6 +101,16 @@ def test_the_variance_reported_is_no_smaller_than_the_one_there_is():
     assert found == pytest.approx(exact, abs=4 * math.sqrt(actual / 600))
 
 
+def test_a_row_costs_the_same_whatever_stands_beside_it():
+    objective, one = AnyOrder(TableModel(6), WHOLE), keys(9, 77)
+    rows = objective.model.rows(9)
+    together = objective.measure(rows, 1, one)
+    alone = [objective.measure(rows[n : n + 1], 1, one[n : n + 1]) for n in range(9)]
+    for name in ("nats", "count", "variance"):
+        parts = [float(getattr(cost, name)) for cost in alone]
+        assert math.fsum(parts) == pytest.approx(float(getattr(together, name)), rel=1e-12)
+
+
 def test_of_a_single_draw_no_variance_is_known():
     model = TableModel(4)
     assert math.isnan(measured(model, model.rows(2), 1).variance)
