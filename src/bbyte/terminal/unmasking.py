@@ -22,23 +22,36 @@ _FRAME = 0.06
 
 def watch(run: "Infill", screen: Screen) -> None:
     """Take every step of `run` and draw its first sample after each; the drawing is gone in the end."""
-    block = BLOCK if screen.console.encoding.lower().startswith("utf") else "#"
     pause = min(_FRAME, _LONGEST / run.step_count)
-    filled = run.tokens[0] > 255
+    picture = _Picture(run, screen)
     with Live(console=screen.console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
+        live.update(picture.after([], 0), refresh=True)
         for revealed in run.steps():
-            new = revealed.places[revealed.lanes == 0]
-            middle = int(new.mean()) if new.size else 0
-            room = screen.console.width * max(screen.console.height - 4, 1)
-            begin = max(0, min(middle - room // 2, len(filled) - room))
-            shown = slice(begin, begin + room)
-            styles = [FILLED if each else VISIBLE for each in filled[shown].tolist()]
-            for place in new[(new >= begin) & (new < begin + room)].tolist():
-                styles[place - begin] = NEW
-            picture = drawn(run.tokens[0, shown].tolist(), styles, block)
-            picture.append(f"\n\n{revealed.done} of {revealed.total} bytes", "dim")
-            live.update(picture, refresh=True)
             time.sleep(pause)
+            new = revealed.places[revealed.lanes == 0].tolist()
+            live.update(picture.after(new, revealed.done), refresh=True)
+        time.sleep(pause)
+
+
+class _Picture:
+    """The first sample of a run as it stands, as much of it as the screen has room for."""
+
+    def __init__(self, run: "Infill", screen: Screen) -> None:
+        self._run, self._console = run, screen.console
+        self._block = BLOCK if screen.console.encoding.lower().startswith("utf") else "#"
+        self._hole = (run.tokens[0] > 255).tolist()
+        self._middle = self._hole.index(True)
+
+    def after(self, new: "Sequence[int]", done: int) -> Text:
+        self._middle = new[len(new) // 2] if new else self._middle
+        room = self._console.width * max(self._console.height - 4, 1)
+        begin = max(0, min(self._middle - room // 2, len(self._hole) - room))
+        styles = [FILLED if hole else VISIBLE for hole in self._hole[begin : begin + room]]
+        for place in new:
+            if begin <= place < begin + room:
+                styles[place - begin] = NEW
+        text = drawn(self._run.tokens[0, begin : begin + room].tolist(), styles, self._block)
+        return text.append(f"\n\n{done} of {self._run.total} bytes", "dim")
 
 
 def drawn(symbols: "Sequence[int]", styles: "Sequence[str]", block: str = BLOCK) -> Text:
