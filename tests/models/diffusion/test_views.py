@@ -80,6 +80,17 @@ def test_the_next_byte_is_the_first_hidden_place_of_a_whole_window(model, length
     np.testing.assert_allclose(fed(model, data).logits()[0], expected(model, data), **CLOSE)
 
 
+def test_byte_by_byte_each_answer_is_that_of_all_bytes_so_far(model):
+    data, predictor = text(CONTEXT - 1), SuffixPredictor(model, CONTEXT)
+    for n, byte in enumerate(data):
+        np.testing.assert_allclose(predictor.logits()[0], expected(model, data[:n]), **CLOSE)
+        if n % 2:
+            predictor.feed(np.array([byte]))
+        else:
+            predictor.prime(bytes([byte]))
+    np.testing.assert_allclose(predictor.logits()[0], expected(model, data), **CLOSE)
+
+
 def test_the_window_is_as_long_as_those_of_training():
     # In training a model is shown T targets after one byte: no more places than that, and no fewer.
     spy = Spy()
