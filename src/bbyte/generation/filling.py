@@ -1,7 +1,8 @@
 """The holes of one window being filled, step by step. Visible bytes never change. In each step:
 
 1. The model says what may stand at each hidden place, given all that is visible (mask-predict: Ghazvininejad
-   et al. 2019; masked diffusion: arXiv 2406.07524). It is asked only if something changed.
+   et al. 2019; masked diffusion: arXiv 2406.07524). It is asked once a step, as every step
+   changes what it sees.
 2. Order `left` takes the leftmost hidden places, `random` those of the smallest random words, and a byte is
    drawn for each; `confidence` draws a byte for every hidden place and takes those of the largest probability
    under the model, of equal ones the leftmost. They stay as drawn, unless
@@ -33,7 +34,7 @@ class Filling:
     """The holes of one window while they are filled, in place, in `tokens` and `bits` (L, N).
 
     stretch: where in the text UTF-8 must be looked at, if it must. Shapes: L samples, H hidden places of the
-    window, C of them that a byte is drawn for in a step. passes: how often the model was asked.
+    window, C of them that a byte is drawn for in a step.
     """
 
     def __init__(
@@ -45,7 +46,6 @@ class Filling:
         bits: NDArray[np.float64],
         settings: Infilling,
     ) -> None:
-        self.passes = 0
         self._infiller, self._window, self._stretch = infiller, window, stretch
         self._tokens, self._bits = tokens, bits
         self._order, self._sampling = settings.order, settings.sampling()
@@ -56,11 +56,11 @@ class Filling:
             np.stack([random_bits(settings.seed, len(tokens), use + int(p)) for p in window.places], axis=1)
             for use in (0, _ORDER)
         )
-        self._seen: NDArray[np.int16] | None = None
 
     def step(self, count: int, again: int) -> tuple[Places, Places]:
         """Reveal `count` bytes of each sample, then hide `again`; returns samples and places shown anew."""
-        logits = self._asked()
+        seen = self._tokens[:, self._window.begin : self._window.end]
+        logits = self._infiller.logits(seen)[:, self._window.places - self._window.begin]
         taken = self._candidates(count)
         lanes = np.broadcast_to(np.arange(len(taken))[:, None], taken.shape)
         drawn, bits = self._drawn(logits, lanes, taken)
@@ -79,14 +79,6 @@ class Filling:
             self._hide(again)
         shown = ~self._hidden[lanes, taken]
         return lanes[shown], places[shown]
-
-    def _asked(self) -> NDArray[np.float32]:
-        now = self._tokens[:, self._window.begin : self._window.end]
-        if self._seen is None or not np.array_equal(self._seen, now):
-            self._seen = now.copy()
-            self._logits = self._infiller.logits(now)[:, self._window.places - self._window.begin]
-            self.passes += 1
-        return self._logits
 
     def _candidates(self, count: int) -> Places:
         """The hidden places that bytes are drawn for, (L, C), the first to be revealed first."""

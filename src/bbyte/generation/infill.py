@@ -65,7 +65,6 @@ class Infill:
         self.windows = windows(text, infiller.context)
         self.tokens = np.tile(text, (samples, 1))
         self.bits = np.zeros(self.tokens.shape)
-        self.passes = 0
         self.seconds = 0.0
         self._stretches = Stretches(text) if settings.utf8 == "valid" else None
         self._infiller = infiller
@@ -95,14 +94,13 @@ class Infill:
                 yield Revealed(lanes, places, done + after * len(self.tokens), self.total)
                 began = time.perf_counter()
             done += size * len(self.tokens)
-            self.passes += filling.passes
 
     def metrics(self) -> InfillMetrics:
         """The figures, once all steps are done."""
         return InfillMetrics(
             samples=len(self.tokens),
             bytes=self.total,
-            passes=self.passes,
+            passes=self.step_count,
             seconds=self.seconds,
             bytes_per_second=self.total / max(self.seconds, 1e-9),
             bits_per_hole_byte=float(self.bits.sum()) / self.total,
