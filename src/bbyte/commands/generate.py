@@ -48,7 +48,7 @@ def generate(
 
     settings = Sampling(**sampling)
     text = _read_prompt(prompt, prompt_file)
-    loaded = _load(screen, ckpt, device)
+    loaded = load(screen, ckpt, device)
     predictor = _predictor(loaded)
     meter = Meter(predictor) if metrics or metrics_json is not None or screen.json else None
     steps = stream(meter or predictor, text, max_new_tokens, settings)
@@ -83,7 +83,8 @@ def _read_prompt(prompt: str | None, file: Path | None) -> bytes:
     return os.fsencode(prompt or "")  # the bytes as they were typed, valid UTF-8 or not
 
 
-def _load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
+def load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
+    """The model of a checkpoint, or of the newest, on a device; says which was taken and what computes it."""
     from bbyte.checkpoint import store
     from bbyte.checkpoint.find import newest
     from bbyte.device import Runtime, place

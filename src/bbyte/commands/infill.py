@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bbyte.commands.generate import _load
+from bbyte.commands.generate import load
 from bbyte.errors import UsageError
 from bbyte.generation.infilling import Infilling
 from bbyte.terminal.screen import Screen
@@ -74,7 +74,7 @@ def infill(
             f"the text has {len(text)} bytes, its holes included, more than --max-length {max_length}",
             "shorten it, or raise --max-length",
         )
-    loaded = _load(screen, ckpt, device)
+    loaded = load(screen, ckpt, device)
     run = Infill(_infiller(loaded), text, settings, num_samples)
     _fill(screen, run, show)
     samples = [lane.astype("uint8").tobytes() for lane in run.tokens]

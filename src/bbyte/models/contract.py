@@ -55,7 +55,7 @@ class Infiller(Protocol):
     context: int
 
     def logits(self, tokens: "NDArray[np.int16]") -> "NDArray[np.float32]":
-        """Unnormalised log-probabilities (B, T, 256) of the byte at each place of `tokens` (B, T)."""
+        """Unnormalised log-probabilities (B, T, 256) of each place of `tokens` (B, T); 256 is hidden."""
 
 
 class ByteModel(Protocol):

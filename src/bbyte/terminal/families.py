@@ -16,15 +16,16 @@ def group_of_families(
     function: Callable[..., Any], about: str, examples: Sequence[str], *, adds: str = ""
 ) -> typer.Typer:
     """A group with a command a family that calls `function` with `family` bound and the settings given as
-    `model`, `objective`, `training` and `runtime`. `adds` is said after the family's summary."""
-    words = new_group(about, examples)
+    `model`, `objective`, `training` and `runtime`. `adds` is said after the family's summary. The examples are
+    of one family and are shown for each with its own name."""
+    words, shown = new_group(about, examples), next(iter(families()))
     for family in families().values():
         register(
             words,
             family.name,
             partial(function, family=family),
             panel="Families",
-            examples=tuple(example for example in examples if f" {family.name}" in example),
+            examples=tuple(example.replace(f" {shown}", f" {family.name}", 1) for example in examples),
             configs={
                 "model": family.config,
                 "objective": family.objective_config,
