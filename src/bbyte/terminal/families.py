@@ -16,8 +16,8 @@ def group_of_families(
     function: Callable[..., Any], about: str, examples: Sequence[str], *, adds: str = ""
 ) -> typer.Typer:
     """A group with a command a family that calls `function` with `family` bound and the settings given as
-    `model`, `objective`, `training` and `runtime`. `adds` is said after the family's summary. The examples are
-    of one family and are shown for each with its own name."""
+    `model`, `objective`, `training` and `runtime`. `adds` is said after the family's summary. The examples
+    are of one family and are shown for each with its own name."""
     words, shown = new_group(about, examples), next(iter(families()))
     for family in families().values():
         register(
