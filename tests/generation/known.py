@@ -16,7 +16,7 @@ class Known:
         self.calls = 0
         self._rows = {}
 
-    def logits(self, tokens):
+    def logits(self, tokens, before=None):
         self.calls += 1
         assert tokens.dtype == np.int16
         return np.stack([self._row(tuple(row)) for row in tokens.tolist()])
@@ -48,7 +48,7 @@ class Noise:
         self.context, self._seed, self._sharpness = context, seed, sharpness
         self.seen = []
 
-    def logits(self, tokens):
+    def logits(self, tokens, before=None):
         assert tokens.shape[1] <= self.context
         self.seen.append(tokens.copy())
         rows = [

@@ -263,7 +263,7 @@ def test_valid_utf8(steps, words):
 
 def test_valid_utf8_leaves_allowed_draws_alone():
     class Letters(Noise):
-        def logits(self, tokens):
+        def logits(self, tokens, before=None):
             found = super().logits(tokens)
             found[:, :, 128:] -= 1000
             return found
@@ -337,7 +337,7 @@ def test_a_text_without_holes():
 
 def test_a_model_that_diverged():
     class Nothing(Noise):
-        def logits(self, tokens):
+        def logits(self, tokens, before=None):
             return np.full((*tokens.shape, 256), np.nan, np.float32)
 
     with pytest.raises(BbyteError, match="gives no distribution"):
@@ -355,3 +355,23 @@ def test_bad_settings_are_said_all_at_once():
 def test_importing_loads_no_torch():
     code = "import sys, bbyte.generation.infill; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_window_inside_a_text_is_told_the_byte_before_it():
+    class Told(Known):
+        def __init__(self):
+            super().__init__(length=4)
+            self.context, self.told = 8, []
+
+        def logits(self, tokens, before=None):
+            self.told.append(None if before is None else before.tolist())
+            return np.zeros((*tokens.shape, 256), np.float32)
+
+    for at, expected in ((2, None), (30, True)):
+        infiller, text = Told(), visible(bytes(range(60, 100)))
+        text[at] = HIDDEN
+        filling = Infill(infiller, text, Infilling())
+        list(filling.steps())
+        begin = filling.windows[0].begin
+        assert bool(begin) == bool(expected)
+        assert infiller.told == [[60 + begin - 1] if begin else None]

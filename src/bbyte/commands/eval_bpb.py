@@ -64,9 +64,12 @@ def eval_bpb(
         bool, typer.Option("--anchors", help="Also show order-0, gzip, xz and PPMd on the same bytes.")
     ] = False,
     draws: Annotated[
-        int, typer.Option(min=2, help="Random masks of each window, where a figure is estimated from them.")
+        int,
+        typer.Option(
+            min=2, max=1024, help="Random masks of each window, where a figure is estimated from them."
+        ),
     ] = 4,
-    seed: Annotated[int, typer.Option(min=0, max=2**30, help="Decides these masks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**20, help="Decides these masks.")] = 0,
     rates: Annotated[
         bool,
         typer.Option("--rates", help="Instead: the cost of a hidden byte by how much is hidden (diffusion)."),

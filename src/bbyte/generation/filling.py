@@ -59,8 +59,12 @@ class Filling:
 
     def step(self, count: int, again: int) -> tuple[Places, Places]:
         """Reveal `count` bytes of each sample, then hide `again`; returns samples and places shown anew."""
-        seen = self._tokens[:, self._window.begin : self._window.end]
-        logits = self._infiller.logits(seen)[:, self._window.places - self._window.begin]
+        begin = self._window.begin
+        seen, before = (
+            self._tokens[:, begin : self._window.end],
+            self._tokens[:, begin - 1] if begin else None,
+        )
+        logits = self._infiller.logits(seen, before)[:, self._window.places - begin]
         taken = self._candidates(count)
         lanes = np.broadcast_to(np.arange(len(taken))[:, None], taken.shape)
         drawn, bits = self._drawn(logits, lanes, taken)

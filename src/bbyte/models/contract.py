@@ -54,8 +54,13 @@ class Infiller(Protocol):
 
     context: int
 
-    def logits(self, tokens: "NDArray[np.int16]") -> "NDArray[np.float32]":
-        """Unnormalised log-probabilities (B, T, 256) of each place of `tokens` (B, T); 256 is hidden."""
+    def logits(
+        self, tokens: "NDArray[np.int16]", before: "NDArray[np.int16] | None" = None
+    ) -> "NDArray[np.float32]":
+        """Unnormalised log-probabilities (B, T, 256) of each place of `tokens` (B, T); 256 is hidden.
+
+        `before` (B,) stands before them; None is the beginning of a document.
+        """
 
 
 class ByteModel(Protocol):

@@ -8,6 +8,7 @@ from bbyte.models.transformer_config import TransformerConfig
 
 MASK = 256
 """The symbol that stands for a hidden byte."""
+MOST = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,14 @@ class DiffusionConfig(TransformerConfig):
     """Architecture of a DiffusionLM: a transformer that sees both sides of a hole."""
 
     ternary: bool = setting(False, "Ternary weights in the blocks (BitNet b1.58)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        problems = Problems()
+        problems.check(
+            self.vocab_size == MASK, f"vocab_size {self.vocab_size} is not {MASK}: its symbols are bytes"
+        )
+        problems.raise_if_any()
 
 
 @dataclass(frozen=True)
@@ -33,9 +42,11 @@ class MaskingConfig:
     def __post_init__(self) -> None:
         problems = Problems()
         if problems.check_types(self):
-            problems.check(self.span_len >= 1, f"span_len {self.span_len} is not at least 1")
+            problems.check(1 <= self.span_len <= MOST, f"span_len {self.span_len} is not from 1 to {MOST:,}")
             steps = self.diffusion_steps
-            problems.check(steps is None or steps >= 1, f"diffusion_steps {steps} is not at least 1")
+            problems.check(
+                steps is None or 1 <= steps <= MOST, f"diffusion_steps {steps} is not from 1 to {MOST:,}"
+            )
             problems.check(
                 0 <= self.min_mask_prob <= self.max_mask_prob <= 1 and self.max_mask_prob > 0,
                 f"min_mask_prob {self.min_mask_prob} and max_mask_prob {self.max_mask_prob} are no rates "

@@ -30,9 +30,10 @@ def counts(keys: NDArray[np.int64], lengths: NDArray[np.int64], config: MaskingC
     """
     u = points(keys)
     if config.diffusion_steps is not None:
-        u = (np.floor(u * config.diffusion_steps) + 0.5) / config.diffusion_steps
+        u = (np.floor(u * config.diffusion_steps) + 1) / config.diffusion_steps
     rates = config.min_mask_prob + (config.max_mask_prob - config.min_mask_prob) * u
-    return np.clip(np.floor(rates * lengths).astype(np.int64) + 1, 1, lengths)
+    # Rounded up, but not for the last digit: 0.07 * 100 is more than 7.
+    return np.clip(np.ceil(rates * lengths - 1e-9).astype(np.int64), 1, lengths)
 
 
 def lengths(keys: NDArray[np.int64], length: int, config: MaskingConfig) -> NDArray[np.int64]:
