@@ -135,3 +135,19 @@ def test_a_terminal_gets_no_control_characters(place):
     assert re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", shown) is None
     assert shown.decode().endswith("\r\n")
     assert "\ufffd" in shown.decode()
+
+
+def test_bytes_are_written_together_where_a_model_fills_holes(place, family, capfdbinary):
+    words = ("--prompt", "Once", "--max-new-tokens", "20", "--block-bytes", "8")
+    if family != "diffusion":
+        assert main(["generate", *words]) == 2
+        assert b"writes byte by byte" in capfdbinary.readouterr().err
+        return
+    text = written(capfdbinary, *words)
+    assert text.startswith(b"Once") and len(text) == 24
+    assert written(capfdbinary, *words) == text
+    assert written(capfdbinary, *words, "--seed", "1") != text
+    assert len(written(capfdbinary, *words, "--steps", "2")) == 24
+    for more, said in (("--metrics", b"byte by byte"), ("--min-p=0.1", b"--min-p is not for bytes")):
+        assert main(["generate", *words, more]) == 2
+        assert said in capfdbinary.readouterr().err

@@ -13,6 +13,11 @@ from bbyte.generation.sampling import Sampling
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bbyte.checkpoint.store import Loaded
     from bbyte.generation.metrics import GenerationMetrics
     from bbyte.models.contract import Predictor
@@ -23,6 +28,7 @@ EXAMPLES = (
     "head -c 200 book.txt | bbyte generate --prompt - --top-p 0.95 --seed 7 --metrics",
 )
 CONFIGS = {"sampling": Sampling}
+BLOCK = 16
 
 
 def generate(
@@ -39,6 +45,13 @@ def generate(
         bool, typer.Option("--metrics", help="Say at the end how fast and how surprising the text was.")
     ] = False,
     metrics_json: Annotated[Path | None, typer.Option(help="Write these figures to a JSON file.")] = None,
+    block_bytes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Write so many bytes together, the surest first (diffusion; default: 1)."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps a block takes (default: one a byte); fewer are faster.")
+    ] = None,
     *,
     sampling: dict[str, Any],
 ) -> None:
@@ -49,13 +62,19 @@ def generate(
     settings = Sampling(**sampling)
     text = _read_prompt(prompt, prompt_file)
     loaded = load(screen, ckpt, device)
-    predictor = _predictor(loaded)
-    meter = Meter(predictor) if metrics or metrics_json is not None or screen.json else None
-    steps = stream(meter or predictor, text, max_new_tokens, settings)
-    if screen.json:
-        written = b"".join(step.tobytes() for step in steps)
+    meter = None
+    if block_bytes is not None or steps is not None:
+        if metrics or metrics_json is not None or screen.json:
+            raise UsageError("figures are taken byte by byte", "leave --block-bytes and --steps out for them")
+        arriving = _in_blocks(loaded, text, max_new_tokens, settings, block_bytes or BLOCK, steps)
     else:
-        written = _show(screen, text if echo else b"", steps)
+        predictor = _predictor(loaded)
+        meter = Meter(predictor) if metrics or metrics_json is not None or screen.json else None
+        arriving = stream(meter or predictor, text, max_new_tokens, settings)
+    if screen.json:
+        written = b"".join(some.tobytes() for some in arriving)
+    else:
+        written = _show(screen, text if echo else b"", arriving)
     figures = meter.metrics() if meter is not None else None
     if figures is not None and metrics_json is not None:
         metrics_json.write_text(json.dumps(figures.to_dict(), indent=1) + "\n", encoding="utf-8")
@@ -108,6 +127,26 @@ def _predictor(loaded: "Loaded") -> "Predictor":
             "bbyte infill fills holes in a text with it",
         )
     return loaded.family.predictor(loaded.model, loaded.meta.context, 1)
+
+
+def _in_blocks(
+    loaded: "Loaded", prompt: bytes, n: int, sampling: Sampling, block: int, steps: int | None
+) -> "Iterator[NDArray[np.uint8]]":
+    from bbyte.generation.blocks import generate_blocks
+    from bbyte.generation.infilling import Infilling
+
+    if loaded.family.infiller is None:
+        raise UsageError(
+            f"{loaded.found.path} is a {loaded.family.name} model, which writes byte by byte",
+            "leave --block-bytes and --steps out",
+        )
+    others = {"--min-p": sampling.min_p > 0, "--repetition-penalty": sampling.repetition_penalty != 1}
+    for flag, given in others.items():
+        if given:
+            raise UsageError(f"{flag} is not for bytes that are written together", "leave --block-bytes out")
+    same = {name: getattr(sampling, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    infiller = loaded.family.infiller(loaded.model, loaded.meta.context)
+    return generate_blocks(infiller, prompt, n, Infilling(steps=steps, **same), block)
 
 
 def _show(screen: Screen, prompt: bytes, steps: Any) -> bytes:
