@@ -264,3 +264,36 @@ def test_a_full_context_carries_the_state_through_the_whole_file(place, capfd):
 def test_a_context_that_cannot_be_is_refused(run, capfd, words, said):
     assert main(["eval-bpb", "--data", "book.txt", *words]) == 2
     assert said in capfd.readouterr().err
+
+
+@pytest.fixture
+def diffusion(place):
+    folder = place / "artifacts" / "checkpoints" / "holes"
+    checkpoint(folder, step=1, family="diffusion")
+    return folder
+
+
+def test_a_bound_is_shown_as_one_with_its_error_masks_and_seed(diffusion, capfd):
+    (score,) = scored(capfd, "--data", "book.txt", str(diffusion), "--draws", "3", "--seed", "5")["scores"]
+    assert score["is_bound"] and (score["draws"], score["seed"]) == (3, 5)
+    assert score["bits_per_byte"] == pytest.approx(8, abs=0.5) and 0 < score["standard_error"] < 0.1
+    assert main(["eval-bpb", "--data", "book.txt", str(diffusion), "--draws", "3", "--seed", "5"]) == 0
+    shown = " ".join(capfd.readouterr().out.split())
+    assert f"<= {score['bits_per_byte']:.4f} ± {score['standard_error']:.4f}" in shown
+    assert "MC 3 masks a window, L = context, seed 5" in shown
+    (other,) = scored(capfd, "--data", "book.txt", str(diffusion), "--seed", "6")["scores"]
+    assert other["bits_per_byte"] != score["bits_per_byte"]
+
+
+def test_the_cost_of_hidden_bytes_by_rate_is_never_called_bits_per_byte(diffusion, capfd):
+    found = scored(capfd, "--data", "book.txt", str(diffusion), "--rates")
+    assert [row["rate"] for row in found["rates"]] == [tenth / 10 for tenth in range(1, 11)]
+    assert all(row["bits_per_hidden_byte"] == pytest.approx(8, abs=0.5) for row in found["rates"])
+    assert main(["eval-bpb", "--data", "book.txt", str(diffusion), "--rates"]) == 0
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "no code length, so no bits per byte" in shown and "100%" in shown
+
+
+def test_a_model_that_hides_nothing_has_no_rates(run, capfd):
+    assert main(["eval-bpb", "--data", "book.txt", "--rates"]) == 2
+    assert "family ar hides nothing" in capfd.readouterr().err

@@ -9,6 +9,7 @@ from bbyte.checkpoint import find, store
 TEXT = (b"the quick brown fox jumps over the lazy dog. " * 200)[:8000]
 MODELS = {
     "ar": ("--n-layer", "1", "--d-model", "32", "--n-head", "2", "--d-ff", "64"),
+    "diffusion": ("--n-layer", "1", "--d-model", "32", "--n-head", "2", "--d-ff", "64"),
     "mamba": ("--n-layer", "1", "--d-model", "32", "--headdim", "16", "--d-state", "8"),
 }
 
