@@ -3,6 +3,7 @@
 import copy
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,6 +13,7 @@ from bbyte.errors import BbyteError, UsageError
 from bbyte.layers import FeedForward
 from bbyte.models.families import families, family
 from bbyte.training import wrap as wrapping
+from bbyte.training.noise import noise
 from bbyte.training.wrap import recomputed, wrap
 
 CPU, GPU = Placement("cpu", "fp32", 1, ()), Placement("cuda", "bf16", 1, ())
@@ -35,7 +37,8 @@ def wrapped(objective, placement=CPU, **runtime):
 
 def gradients(objective, forward):
     torch.manual_seed(1)
-    cost = forward(torch.randint(256, SHAPE, dtype=torch.uint8))
+    window = torch.randint(256, SHAPE, dtype=torch.uint8)
+    cost = forward(window, *noise(objective, np.arange(SHAPE[0]), SHAPE[1] - 1, "cpu"))
     (cost.nats / cost.count).backward()
     return {name: parameter.grad for name, parameter in objective.named_parameters()}
 
@@ -143,6 +146,8 @@ def test_compiled_it_gives_the_same_gradients_and_trying_it_leaves_nothing_behin
 
 class _Unfit(nn.Module):
     """An objective that no compiler takes as one graph."""
+
+    is_random = False
 
     def __init__(self):
         super().__init__()
