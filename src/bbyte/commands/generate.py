@@ -10,6 +10,7 @@ import typer
 
 from bbyte.errors import UsageError
 from bbyte.generation.sampling import Sampling
+from bbyte.terminal.loading import load
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -100,24 +101,6 @@ def _read_prompt(prompt: str | None, file: Path | None) -> bytes:
     if prompt == "-":
         return sys.stdin.buffer.read()
     return os.fsencode(prompt or "")  # the bytes as they were typed, valid UTF-8 or not
-
-
-def load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
-    """The model of a checkpoint, or of the newest, on a device; says which was taken and what computes it."""
-    from bbyte.checkpoint import store
-    from bbyte.checkpoint.find import newest
-    from bbyte.device import Runtime, place
-
-    path = newest() if ckpt is None else ckpt
-    placement = place(Runtime(device=device))
-    loaded = store.load(path, placement.device)
-    for sentence in loaded.family.computed_by(loaded.model.config, placement.device):
-        screen.say(sentence)
-    for skipped, why in loaded.found.skipped:
-        screen.warn(f"skipped {skipped.name}: {why}")
-    if ckpt is None:
-        screen.say(f"taking the newest checkpoint, {loaded.found.path}")
-    return loaded
 
 
 def _predictor(loaded: "Loaded") -> "Predictor":

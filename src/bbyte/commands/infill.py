@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bbyte.commands.generate import load
 from bbyte.errors import UsageError
 from bbyte.generation.infilling import Infilling
+from bbyte.terminal.loading import load
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:

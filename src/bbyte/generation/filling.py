@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bbyte.errors import BbyteError
 from bbyte.generation.holes import HIDDEN, Range
 from bbyte.generation.infilling import Infilling
-from bbyte.generation.sampler import exp40, keep, random_bits, scale
+from bbyte.generation.sampler import draw, random_bits
 from bbyte.generation.sampling import Sampling
 from bbyte.generation.valid_utf8 import choices
 from bbyte.generation.windows import Places, Window
@@ -165,11 +165,6 @@ def _draw(
             "the model gives no distribution for a hidden byte",
             "its weights may have diverged: try an earlier checkpoint",
         )
-    if sampling.temperature == 0:
-        drawn = possible.argmax(axis=1)
-    else:
-        weights = keep(exp40((possible - likeliest) / sampling.temperature), sampling)
-        reached = weights.cumsum(axis=1).astype(np.uint64)
-        drawn = (reached > scale(words, reached[:, -1])[:, None]).argmax(axis=1)
+    drawn = draw(possible, sampling, words)
     nats = np.log(np.exp(x - largest).sum(axis=1)) - (x - largest)[np.arange(len(x)), drawn]
-    return drawn.astype(np.uint8), nats / np.log(2)
+    return drawn, nats / np.log(2)

@@ -63,12 +63,19 @@ def sample(
             f"the model gives no distribution for byte {position}",
             "its weights may have diverged: try an earlier checkpoint",
         )
+    return draw(x, sampling, random_bits(sampling.seed, len(x), position))
+
+
+def draw(x: NDArray[np.float64], sampling: Sampling, bits: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """A byte for each row of logits (L, 256), the largest of which is finite, by 64 random bits a row (L,).
+
+    As `sample` does once it has lowered what is repeated. A logit of -inf is a byte that cannot come.
+    """
     if sampling.temperature == 0:
         return np.asarray(x.argmax(axis=1), np.uint8)
-    weights = keep(exp40((x - largest) / sampling.temperature), sampling)
-    draws = scale(random_bits(sampling.seed, len(x), position), weights.sum(axis=1).astype(np.uint64))
+    weights = keep(exp40((x - x.max(axis=1, keepdims=True)) / sampling.temperature), sampling)
     reached = weights.cumsum(axis=1).astype(np.uint64)
-    return np.asarray((reached > draws[:, None]).argmax(axis=1), np.uint8)
+    return np.asarray((reached > scale(bits, reached[:, -1])[:, None]).argmax(axis=1), np.uint8)
 
 
 def penalise(x: NDArray[np.float64], penalty: float, recent: NDArray[np.uint8]) -> NDArray[np.float64]:
