@@ -1,8 +1,8 @@
 """Filling holes: a diffusion model beside a next-byte model that guesses and scores, on text both have not seen.
 
     head -c -262144 dickens > train.txt && tail -c 262144 dickens > held.txt
-    bbyte train ar --no-ternary --preset tiny --data train.txt --val-fraction 0 --steps 1000 --seq-len 128 --out ar
-    bbyte train diffusion --preset tiny --data train.txt --val-fraction 0 --steps 1000 --seq-len 128 --out diffusion
+    bbyte train ar --no-ternary --preset tiny --data train.txt --val-fraction 0 --steps 400 --batch-size 64 --seq-len 128 --out ar
+    bbyte train diffusion --preset tiny --data train.txt --val-fraction 0 --steps 400 --batch-size 64 --seq-len 128 --out diffusion
     python benchmarks/infill.py --ar ar --diffusion diffusion --data held.txt
 
 Each hole lies in the middle of a window as long as both models were trained on. Exact: the hole is filled with
