@@ -1,8 +1,9 @@
 """Filling holes: a diffusion model beside a next-byte model that guesses and scores, on text both have not seen.
 
     head -c -262144 dickens > train.txt && tail -c 262144 dickens > held.txt
-    bbyte train ar --no-ternary --preset tiny --data train.txt --val-fraction 0 --steps 400 --batch-size 64 --seq-len 128 --out ar
-    bbyte train diffusion --preset tiny --data train.txt --val-fraction 0 --steps 400 --batch-size 64 --seq-len 128 --out diffusion
+    settings="--preset tiny --data train.txt --val-fraction 0 --steps 400 --batch-size 64 --seq-len 128"
+    bbyte train ar --no-ternary $settings --out ar
+    bbyte train diffusion $settings --out diffusion
     python benchmarks/infill.py --ar ar --diffusion diffusion --data held.txt
 
 Each hole lies in the middle of a window as long as both models were trained on. Exact: the hole is filled with
@@ -11,7 +12,7 @@ diffusion model revealed one by one in a random order, given both sides; of the 
 right, given the left side alone, which is all its code can use. The next-byte model fills a hole by drawing
 `--guesses` continuations of the left side, the greedy one among them, and taking the one after which it gives
 all of the window the largest probability.
-"""  # noqa: E501
+"""
 
 import argparse
 import time
