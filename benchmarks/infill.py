@@ -1,4 +1,4 @@
-"""Filling holes: a diffusion model beside a next-byte model that guesses and scores, on text both have not seen.
+"""Filling holes in text that was not trained on: a diffusion model beside a next-byte model that guesses.
 
     head -c -262144 dickens > train.txt && tail -c 262144 dickens > held.txt
     settings="--preset tiny --data train.txt --val-fraction 0 --steps 400 --batch-size 64 --seq-len 128"
@@ -6,12 +6,12 @@
     bbyte train diffusion $settings --out diffusion
     python benchmarks/infill.py --ar ar --diffusion diffusion --data held.txt
 
-Each hole lies in the middle of a window as long as both models were trained on. Exact: the hole is filled with
-the very bytes. Bytes: the part of its bytes that are right. Bits: what the true bytes cost, by the byte: of the
-diffusion model revealed one by one in a random order, given both sides; of the next-byte model from left to
-right, given the left side alone, which is all its code can use. The next-byte model fills a hole by drawing
-`--guesses` continuations of the left side, the greedy one among them, and taking the one after which it gives
-all of the window the largest probability.
+Each hole lies in the middle of a window as long as both models were trained on. Exact: the hole is filled
+with the very bytes. Bytes: the part of its bytes that are right. Bits: what the true bytes cost, by the
+byte: of the diffusion model revealed one by one in a random order, given both sides; of the next-byte
+model from left to right, given the left side alone, which is all its code can use. The next-byte model
+fills a hole by drawing `--guesses` continuations of the left side, the greedy one among them, and taking
+the one after which it gives all of the window the largest probability.
 """
 
 import argparse
