@@ -16,6 +16,7 @@ from bbyte.evaluation import (
     bits_per_byte_carried,
     bits_per_byte_reference,
     objective_measure,
+    whole_windows,
     windows,
 )
 from bbyte.models.contract import Cost
@@ -244,3 +245,17 @@ def test_a_torch_objective_is_measured_in_eval_mode_and_left_as_it_was():
 def test_importing_loads_no_torch():
     code = "import sys, bbyte.evaluation; raise SystemExit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("size", "rows"), [(10, 2), (4, 1), (3, 1), (9, 2)])
+def test_windows_that_lie_side_by_side(size, rows):
+    data = bytes(range(1, size + 1))
+    found = np.concatenate(list(whole_windows(InMemory(data), 4, batch_size=1)))
+    length = min(4, size)
+    assert found.shape == (rows, length + 1)
+    assert found[:, 1:].tobytes() == data[: rows * length] and found[0, 0] == 0
+
+
+def test_there_must_be_something_in_a_window():
+    with pytest.raises(DataError, match="nothing to score"):
+        next(whole_windows(InMemory(b""), 4, batch_size=1))

@@ -251,7 +251,11 @@ def _measure(
 
 
 def whole_windows(data: ByteSource, context: int, batch_size: int) -> Iterator[NDArray[np.uint8]]:
-    """The windows (B, T + 1) that lie side by side in `data`; what is left over at the end is left out."""
+    """The windows (B, T + 1) that lie side by side in `data`; what is left over at the end is left out.
+
+    Raises what `bits_per_byte` raises for data and a context that do not fit.
+    """
+    _check_request(data.size, context, context, batch_size)
     length = min(context, data.size)
     count = data.size // length
     for first in range(0, count, batch_size):
