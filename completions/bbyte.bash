@@ -47,7 +47,7 @@ _bbyte() {
         'bbyte generate:--device') return ;;
         'bbyte generate:--metrics-json') return ;;
         'bbyte generate:--block-bytes') return ;;
-        'bbyte generate:--steps') return ;;
+        'bbyte generate:--block-steps') return ;;
         'bbyte generate:--temperature') return ;;
         'bbyte generate:--top-k') return ;;
         'bbyte generate:--top-p') return ;;
@@ -382,7 +382,7 @@ _bbyte() {
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --device --precision --threads --quiet --json --config --help" ;;
-        'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --block-bytes --steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
+        'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
         'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
         'bbyte plan:'-*) words="--help" ;;
         'bbyte plan:'*) words="ar diffusion mamba" ;;

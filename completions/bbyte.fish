@@ -78,7 +78,7 @@ complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l device -x -d 'auto, cpu, c
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l metrics -d 'Say at the end how fast and how surprising the text was.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l metrics-json -r -F -d 'Write these figures to a JSON file.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l block-bytes -x -d 'Write so many bytes together, the surest first (diffusion; default: 1).'
-complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l steps -x -d 'Steps a block takes (default: one a byte); fewer are faster.'
+complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l block-steps -x -d 'Steps a block takes (default: one a byte); fewer are faster.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l temperature -x -d 'Below 1 sharpens the distribution, above 1 flattens it; 0 takes the likeliest byte'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l top-k -x -d 'Keep only the k likeliest bytes; 0 keeps all'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l top-p -x -d 'Keep the likeliest bytes that together have this probability; 1 keeps all'

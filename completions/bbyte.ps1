@@ -79,7 +79,7 @@ $bbytePlaces = @{
         @('--metrics', 'Say at the end how fast and how surprising the text was.'),
         @('--metrics-json', 'Write these figures to a JSON file.'),
         @('--block-bytes', 'Write so many bytes together, the surest first (diffusion; default: 1).'),
-        @('--steps', 'Steps a block takes (default: one a byte); fewer are faster.'),
+        @('--block-steps', 'Steps a block takes (default: one a byte); fewer are faster.'),
         @('--temperature', 'Below 1 sharpens the distribution, above 1 flattens it; 0 takes the likeliest byte'),
         @('--top-k', 'Keep only the k likeliest bytes; 0 keeps all'),
         @('--top-p', 'Keep the likeliest bytes that together have this probability; 1 keeps all'),
@@ -636,7 +636,7 @@ $bbyteChoices = @{
     'bbyte generate --device' = @()
     'bbyte generate --metrics-json' = @()
     'bbyte generate --block-bytes' = @()
-    'bbyte generate --steps' = @()
+    'bbyte generate --block-steps' = @()
     'bbyte generate --temperature' = @()
     'bbyte generate --top-k' = @()
     'bbyte generate --top-p' = @()

@@ -147,7 +147,7 @@ def test_bytes_are_written_together_where_a_model_fills_holes(place, family, cap
     assert text.startswith(b"Once") and len(text) == 24
     assert written(capfdbinary, *words) == text
     assert written(capfdbinary, *words, "--seed", "1") != text
-    assert len(written(capfdbinary, *words, "--steps", "2")) == 24
+    assert len(written(capfdbinary, *words, "--block-steps", "2")) == 24
     for more, said in (("--metrics", b"byte by byte"), ("--min-p=0.1", b"--min-p is not for bytes")):
         assert main(["generate", *words, more]) == 2
         assert said in capfdbinary.readouterr().err

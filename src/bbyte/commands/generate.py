@@ -50,7 +50,7 @@ def generate(
         int | None,
         typer.Option(min=1, help="Write so many bytes together, the surest first (diffusion; default: 1)."),
     ] = None,
-    steps: Annotated[
+    block_steps: Annotated[
         int | None, typer.Option(min=1, help="Steps a block takes (default: one a byte); fewer are faster.")
     ] = None,
     *,
@@ -64,10 +64,12 @@ def generate(
     text = _read_prompt(prompt, prompt_file)
     loaded = load(screen, ckpt, device)
     meter = None
-    if block_bytes is not None or steps is not None:
+    if block_bytes is not None or block_steps is not None:
         if metrics or metrics_json is not None or screen.json:
-            raise UsageError("figures are taken byte by byte", "leave --block-bytes and --steps out for them")
-        arriving = _in_blocks(loaded, text, max_new_tokens, settings, block_bytes or BLOCK, steps)
+            raise UsageError(
+                "figures are taken byte by byte", "leave --block-bytes and --block-steps out for them"
+            )
+        arriving = _in_blocks(loaded, text, max_new_tokens, settings, block_bytes or BLOCK, block_steps)
     else:
         predictor = _predictor(loaded)
         meter = Meter(predictor) if metrics or metrics_json is not None or screen.json else None
@@ -121,7 +123,7 @@ def _in_blocks(
     if loaded.family.infiller is None:
         raise UsageError(
             f"{loaded.found.path} is a {loaded.family.name} model, which writes byte by byte",
-            "leave --block-bytes and --steps out",
+            "leave --block-bytes and --block-steps out",
         )
     others = {"--min-p": sampling.min_p > 0, "--repetition-penalty": sampling.repetition_penalty != 1}
     for flag, given in others.items():
