@@ -16,7 +16,7 @@ def path(tmp_path):
 
 
 def read(path):
-    return manifest.read(path, format="thing", version=3, keys={"name", "list"})
+    return manifest.read(path, format="thing", versions={3: {"name", "list"}})
 
 
 def signed(path, **changes):
@@ -66,7 +66,7 @@ def test_what_to_do_about_another_version(path, version, hint):
 def test_true_is_not_version_one(path):
     path.write_text(manifest.write_text({"format": "thing", "version": True}), encoding="utf-8")
     with pytest.raises(DataError, match="version True"):
-        manifest.read(path, format="thing", version=1, keys=())
+        manifest.read(path, format="thing", versions={1: ()})
 
 
 @pytest.mark.parametrize("key", ["name", "list", "digest"])

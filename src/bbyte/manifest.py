@@ -6,7 +6,7 @@ version this program knows, exactly the keys expected, and a digest that matches
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,21 +24,22 @@ def write_text(content: dict[str, Any]) -> str:
     return json.dumps({**content, DIGEST: _digest(content)}, indent=1, allow_nan=False) + "\n"
 
 
-def read(path: Path, *, format: str, version: int, keys: Collection[str]) -> dict[str, Any]:
+def read(path: Path, *, format: str, versions: Mapping[int, Collection[str]]) -> dict[str, Any]:
     """The content of the manifest at `path`, without its digest.
 
-    Raises DataError, naming the file, for anything but a well-formed manifest of this format and version with
-    exactly `keys` (besides "format" and "version").
+    Raises DataError, naming the file, for anything but a well-formed manifest of this format, of one of the
+    `versions`, with exactly the keys of that version (besides "format" and "version").
     """
     content, text = _parse(path)
     if content.get("format") != format:
         _refuse(path, f"is not a {format}", "is this the right file?")
-    if content.get("version") != version or isinstance(content["version"], bool):
-        found = content.get("version")
-        older = type(found) is int and found < version
+    version = content.get("version")
+    if type(version) is not int or version not in versions:
+        older = type(version) is int and version < max(versions)
         hint = "it was made by an earlier bbyte: make it again" if older else "a newer bbyte may read it"
-        _refuse(path, f"has version {found!r}; this bbyte knows version {version}", hint)
-    expected = {*keys, "format", "version", DIGEST}
+        known = " and ".join(map(str, sorted(versions)))
+        _refuse(path, f"has version {version!r}; this bbyte knows version {known}", hint)
+    expected = {*versions[version], "format", "version", DIGEST}
     for key in sorted(expected ^ content.keys()):
         _refuse(path, f"{'lacks' if key in expected else 'has the unknown'} key {key!r}", DAMAGED)
     digest = content.pop(DIGEST)

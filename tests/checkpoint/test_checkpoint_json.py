@@ -20,6 +20,18 @@ def test_what_is_written_is_read(tmp_path):
     assert found.model_config() == CONFIG
 
 
+def test_the_version_before_is_read(tmp_path):
+    folder = saved(tmp_path)
+    path = folder / meta.FILE
+    values = json.loads(path.read_text())
+    del values["digest"], values["ternary"]
+    path.write_text(manifest.write_text({**values, "version": 2}))
+    assert find.verify(folder).ternary == {} and meta.read(folder).model_config() == CONFIG
+    path.write_text(path.read_text().replace('"step": 1', '"step": 2'))
+    with pytest.raises(DataError, match="digest"):
+        meta.read(folder)
+
+
 def rewritten(folder, **changes):
     """Change values of checkpoint.json and sign them anew."""
     path = folder / meta.FILE
@@ -31,8 +43,8 @@ def rewritten(folder, **changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 1}, {"version": 3}, {"version": True}, {"version": 2.0}, {"format": "bbyte-corpus"},
-        {"extra": 1},
+        {"version": 1}, {"version": 2}, {"version": 4}, {"version": True}, {"version": 3.0},
+        {"format": "bbyte-corpus"}, {"extra": 1},
         {"kind": "frozen"}, {"kind": 1}, {"family": "arr"}, {"family": None}, {"family": ["ar"]},
         {"variant": 3}, {"config": []}, {"config": None}, {"step": -1}, {"step": True}, {"step": 1.0},
         {"step": 1 << 70}, {"step": "1"}, {"bytes_seen": None}, {"context": 0}, {"context": 16.0},
@@ -41,6 +53,8 @@ def rewritten(folder, **changes):
         {"corpus": {"path": "", "size": 1, "fingerprint": "", "train_size": "1"}},
         {"metrics": {"val_bpb": "2"}}, {"metrics": {"val_bpb": True}}, {"metrics": []},
         {"environment": None}, {"tags": {"a": 1}}, {"tags": []},
+        {"ternary": []}, {"ternary": {"a": 1}}, {"ternary": {"a": {"zeros": 0.5}}},
+        {"ternary": {"a": {"zeros": 1, "scale": 0.5}}}, {"ternary": {"a": {"zeros": -0.5, "scale": 0.5}}},
         {"files": {}}, {"files": []}, {"files": {"optimizer.safetensors": ENTRY}},
         {"files": {"model.safetensors": None}}, {"files": {"model.safetensors": {"bytes": 1}}},
         {"files": {"model.safetensors": {"bytes": True, "blake3": ""}}},

@@ -14,7 +14,9 @@ from bbyte.models.families import families
 
 FILE, MODEL = "checkpoint.json", "model.safetensors"
 FORMAT = "bbyte-checkpoint"
-VERSION = 2
+VERSION = 3
+_ADDED = {"ternary": 3}
+"""Keys that earlier versions of the format lack, with the version that brought each."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class CheckpointMeta:
 
     context: the longest window trained on, in bytes. quantized: whether ternary weights were active (they are
     not in the full-precision start of a ternary run). corpus: path, size and fingerprint. progress: what else
-    resuming needs to know. files: size and BLAKE3 digest of each file beside this one, at least the model's.
+    resuming needs to know. ternary: of each ternary matrix the share of zeros and the scale, as saved. files:
+    size and BLAKE3 digest of each file beside this one, at least the model's.
     """
 
     kind: Literal["resume", "packed"]
@@ -39,6 +42,7 @@ class CheckpointMeta:
     environment: dict[str, Any]
     progress: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    ternary: dict[str, dict[str, float]] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def model_config(self) -> Config:
@@ -49,10 +53,10 @@ class CheckpointMeta:
             raise DataError(error.message, manifest.DAMAGED) from error
 
 
-def text(meta: CheckpointMeta) -> str:
-    """The file's text."""
-    content = {key.name: getattr(meta, key.name) for key in fields(meta)}
-    return manifest.write_text({"format": FORMAT, "version": VERSION, **content})
+def text(meta: CheckpointMeta, version: int = VERSION) -> str:
+    """The file's text, as this version of the format writes it."""
+    content = {key: getattr(meta, key) for key in _keys(version)}
+    return manifest.write_text({"format": FORMAT, "version": version, **content})
 
 
 def read(folder: Path) -> CheckpointMeta:
@@ -61,19 +65,23 @@ def read(folder: Path) -> CheckpointMeta:
     Raises DataError if checkpoint.json is missing or is not exactly what bbyte wrote.
     """
     path = folder / FILE
-    keys = {key.name for key in fields(CheckpointMeta)}
-    content = manifest.read(path, format=FORMAT, version=VERSION, keys=keys)
-    del content["format"], content["version"]
+    content = manifest.read(path, format=FORMAT, versions={known: _keys(known) for known in (2, VERSION)})
+    version = content.pop("version")
+    del content["format"]
     for name, holds in _HOLDS.items():
-        if not holds(content[name]):
+        if name in content and not holds(content[name]):
             raise DataError(f"{path}: {name} is {content[name]!r}", manifest.DAMAGED)
     if content["family"] not in families():
         known = ", ".join(families())
         raise DataError(f"{path}: unknown family {content['family']!r}", f"this bbyte knows {known}")
     meta = CheckpointMeta(**content)
-    if path.read_bytes() != text(meta).encode():
+    if path.read_bytes() != text(meta, version).encode():
         raise DataError(f"{path} was changed after it was written", manifest.DAMAGED)
     return meta
+
+
+def _keys(version: int) -> list[str]:
+    return [key.name for key in fields(CheckpointMeta) if _ADDED.get(key.name, 0) <= version]
 
 
 def _is_text(value: Any) -> bool:
@@ -103,6 +111,15 @@ def _is_corpus(value: Any) -> bool:
 def _is_metrics(value: Any) -> bool:
     kinds = (int, float, NoneType)
     return isinstance(value, dict) and all(type(number) in kinds for number in value.values())
+
+
+def _is_ternary(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(entry, dict)
+        and entry.keys() == {"zeros", "scale"}
+        and all(type(number) is float and number >= 0 for number in entry.values())
+        for entry in value.values()
+    )
 
 
 def _are_files(value: Any) -> bool:
@@ -135,5 +152,6 @@ _HOLDS: dict[str, Callable[[Any], bool]] = {
     "environment": _is_object,
     "progress": _is_object,
     "tags": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    "ternary": _is_ternary,
     "files": _are_files,
 }

@@ -84,7 +84,7 @@ def read(folder: Path) -> CorpusMeta:
     path = folder / FILE
     try:
         keys = {field.name for field in fields(CorpusMeta)}
-        return _from_values(manifest.read(path, format=FORMAT, version=VERSION, keys=keys))
+        return _from_values(manifest.read(path, format=FORMAT, versions={VERSION: keys}))
     except ValueError as reason:
         raise DataError(f"{path} {reason}", manifest.DAMAGED) from None
 

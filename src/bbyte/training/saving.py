@@ -1,5 +1,6 @@
 """Writing a run's checkpoints, whatever the disk does, and dropping those it no longer needs."""
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ import torch
 from bbyte import durable
 from bbyte.checkpoint import find, meta, store
 from bbyte.errors import BbyteError, DataError
+from bbyte.quantization.statistics import ternary_statistics
 from bbyte.training import reporting
 from bbyte.training.events import Event, Saved, Warned
 from bbyte.training.state import State
@@ -70,7 +72,9 @@ def write(run: State) -> Path:
             "resume from the last checkpoint with a lower --lr or --matrix-lr",
         )
     run.log.flush()
-    path = store.save(run.folder, described, run.update.weights(), run.update.state())
+    weights = run.update.weights()
+    described = dataclasses.replace(described, ternary=ternary_statistics(run.model, weights))
+    path = store.save(run.folder, described, weights, run.update.state())
     for step in _superseded(run, path):
         with suppress(OSError):  # what cannot be removed now is after the next save
             durable.discard(step)

@@ -1,0 +1,21 @@
+"""What the ternary matrices of a model look like, in few numbers."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from bbyte.quantization.bitlinear import BitLinear
+from bbyte.quantization.ternary import ternarize
+
+
+def ternary_statistics(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, dict[str, float]]:
+    """Of each ternary matrix of `model` the share of zero trits and the scale, by the matrix's name.
+
+    Taken of `weights`, which are to be saved under the model's own names. Empty where nothing is ternary.
+    """
+    found = {}
+    for name, module in model.named_modules():
+        if isinstance(module, BitLinear):
+            trits, scale = ternarize(weights[f"{name}.weight"].detach())
+            found[name] = {"zeros": float((trits == 0).double().mean()), "scale": float(scale)}
+    return found
