@@ -75,8 +75,53 @@ def test_the_digest_is_that_of_the_file(run, capfd):
 
 def test_every_checkpoint_of_a_run(run, capfd):
     found = scored(capfd, "--data", "book.txt", str(run), "--all-steps")
-    assert [score["step"] for score in found["scores"]] == [1, 2]
+    assert sorted(score["step"] for score in found["scores"]) == [1, 2]
     assert [score["step"] for score in scored(capfd, "--data", "book.txt", str(run))["scores"]] == [2]
+
+
+def test_the_best_comes_first_whatever_the_order_asked_for(run, capfd):
+    for family in ("mamba", "diffusion"):
+        checkpoint(run.parent / family, family=family)
+    paths = [str(run / "step-0000001"), str(run.parent / "diffusion"), str(run), str(run.parent / "mamba")]
+    for order in (paths, paths[::-1]):
+        rows = scored(capfd, "--data", "book.txt", *order)["scores"]
+        figures = [row["bits_per_byte"] for row in rows]
+        assert figures == sorted(figures) and len(set(figures)) == 4
+        for row in rows:
+            assert row["size"] == (run / row["checkpoint"] / "model.safetensors").stat().st_size
+            assert row["is_bound"] == (row["family"] == "diffusion")
+
+
+def test_the_table_as_markdown(run, capfd):
+    checkpoint(run.parent / "odd|name", family="diffusion")
+    words = ["eval-bpb", "--data", "book.txt", str(run), str(run.parent / "odd|name"), "--markdown"]
+    assert main(words) == 0
+    title, blank, columns, rule, *rows = capfd.readouterr().out.splitlines()
+    assert title.startswith("**book.txt: 1,500 bytes") and not blank
+    assert columns.startswith("| checkpoint | family | steps | size | context |")
+    assert rule == "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    assert {row.split(" | ")[1] for row in rows[:2]} == {"ar", "diffusion"}
+    assert any(r"odd\|name" in row and "| <= " in row for row in rows[:2])
+    assert rows[3].startswith("<= an upper bound") and rows[4].startswith("blake3 of the bytes")
+    assert main([*words, "--json"]) == 2
+
+
+def test_of_several_the_damaged_one_is_left_out_and_said(run, capfd):
+    broken = run / "step-0000001" / "model.safetensors"
+    broken.write_bytes(broken.read_bytes()[:-1] + b"?")
+    words = ["eval-bpb", "--data", "book.txt", str(run / "step-0000001"), str(run / "step-0000002")]
+    assert main(words) == 3
+    shown = capfd.readouterr()
+    assert "step-0000002" in shown.out and "step-0000001" not in shown.out
+    assert f"left out: {broken} does not match" in shown.err
+    assert "error: 1 of the checkpoints could not be read" in shown.err
+
+
+def test_a_model_of_unknown_training_is_said_to_be_one(place, capfd):
+    run = place / "artifacts" / "checkpoints" / "old"
+    checkpoint(run, corpus={"path": "unknown", "size": 0, "fingerprint": ""})
+    assert main(["eval-bpb", "--data", "book.txt"]) == 0
+    assert "it is not known what was trained on; book.txt may be part of it" in capfd.readouterr().err
 
 
 def test_the_context_is_held_to_the_trained_length(run, capfd):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bbyte.errors import UsageError
+from bbyte.errors import DataError, UsageError
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ EXAMPLES = (
     "bbyte eval-bpb --data book.txt --anchors",
     "bbyte eval-bpb artifacts/checkpoints/my-run --all-steps --data book.txt",
     "bbyte eval-bpb artifacts/checkpoints/my-mamba --data book.txt --context full",
-    "bbyte eval-bpb step-0001000 step-0002000 --data artifacts/datasets/tales --stride 64 --json",
+    "bbyte eval-bpb artifacts/checkpoints/* --data book.txt --markdown > table.md",
 )
 
 
@@ -74,22 +74,31 @@ def eval_bpb(
         bool,
         typer.Option("--rates", help="Instead: the cost of a hidden byte by how much is hidden (diffusion)."),
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Give the table as Markdown, for a README or a page.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
 ) -> None:
-    """Score data in bits per byte: every byte counted once, with the context and stride printed."""
+    """Score data in bits per byte: every byte counted once, with the context and stride printed.
+
+    Of several checkpoints the best comes first.
+    """
     from bbyte import anchors as classical
     from bbyte import scoring
     from bbyte.config import from_dict
     from bbyte.device import Runtime, place
+    from bbyte.terminal import scores
 
+    if markdown and screen.json:
+        raise UsageError("--markdown and --json are two forms of one result", "give one of them")
     length = _length(context)
     if length == "full" and (stride is not None or batch_size is not None):
         raise UsageError(
             "with a full context there are no windows to place", "leave --stride and --batch-size out"
         )
-    found = _find(screen, checkpoints, all_steps)
+    found, damaged = _find(screen, checkpoints, all_steps)
     if length == "full":
         for one in found:
             scoring.check_full(one.meta.family)
@@ -105,7 +114,8 @@ def eval_bpb(
     window = {"stride": stride, "batch_size": batch_size, "draws": draws, "seed": seed}
     for sentence in dict.fromkeys(path for one in found for path in _computed_by(one, placement.device)):
         screen.say(sentence)
-    scores = [_score(screen, one, chosen.source, placement, length, **window) for one in found]
+    scored = [(one, _score(screen, one, chosen.source, placement, length, **window)) for one in found]
+    scored.sort(key=lambda pair: pair[1].bits_per_byte)
     compared: list[Anchor] = []
     primer, primed_with = None, ""
     if anchors:
@@ -117,12 +127,12 @@ def eval_bpb(
         screen.say("compressing the same bytes with gzip, xz and PPMd")
         compared = classical.anchors(chosen.source.read(0, chosen.source.size).tobytes(), primer)
     if screen.json:
-        rows = [_row(one, score, draws, seed) for one, score in zip(found, scores, strict=True)]
+        rows = [_row(one, score, draws, seed) for one, score in scored]
         described = {
             "path": str(chosen.path),
             "part": chosen.part or "all",
             "bytes": chosen.source.size,
-            "blake3": scores[0].digest,
+            "blake3": scored[0][1].digest,
         }
         screen.emit_json(
             {
@@ -134,25 +144,41 @@ def eval_bpb(
                 "primed_with": primed_with or None,
             }
         )
-        return
-    _show_scores(screen, str(chosen), placement, found, scores, draws, seed)
-    if anchors:
-        _show_anchors(screen, compared, primed_with)
+    else:
+        show = screen.markdown if markdown else screen.table
+        sizes = f"{chosen.source.size:,} bytes, {placement.precision} on {placement.device}"
+        show(f"{chosen}: {sizes}", scores.COLUMNS, scores.rows(scored))
+        for note in scores.notes(scored, draws, seed):
+            screen.print(note)
+        if anchors:
+            show(*scores.anchor_table(compared, primed_with))
+    if damaged:
+        raise DataError(f"{len(damaged)} of the checkpoints could not be read", "the warnings above say why")
 
 
-def _find(screen: Screen, paths: list[Path] | None, all_steps: bool) -> "list[Found]":
-    """The checkpoints asked for, or the newest one."""
+def _find(screen: Screen, paths: list[Path] | None, all_steps: bool) -> "tuple[list[Found], list[DataError]]":
+    """The checkpoints asked for, or the newest one, and what was found damaged of several."""
     from bbyte.checkpoint.find import newest
     from bbyte.scoring import checkpoints
 
     if not paths:
         paths = [newest()]
         screen.say(f"taking the newest run, {paths[0]}")
-    found = checkpoints(paths, all_steps=all_steps)
+    found: list[Found] = []
+    damaged: list[DataError] = []
+    for path in paths:
+        try:
+            found += checkpoints([path], all_steps=all_steps)
+        except DataError as error:
+            damaged.append(error)
+    if not found:
+        raise damaged[0]
     for one in found:
         for skipped, why in one.skipped:
             screen.warn(f"skipped {skipped.name}: {why}")
-    return found
+    for problem in damaged:
+        screen.warn(f"left out: {problem.message}")
+    return found, damaged
 
 
 def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: int | None) -> Chosen:
@@ -166,6 +192,8 @@ def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: 
         data, sentence = default_corpus()
         screen.say(sentence)
     source, part, is_new = held_out(ByteCorpus.open(data), [one.meta for one in found])
+    if unknown := [one.path.name for one in found if not one.meta.corpus["fingerprint"]]:
+        screen.warn(f"{', '.join(unknown)}: it is not known what was trained on; {data} may be part of it")
     if not is_new:
         screen.warn(f"{data} was trained on: this does not say how the model does on new text")
     if max_bytes is not None and max_bytes < source.size:
@@ -208,50 +236,20 @@ def _score(
 
 
 def _row(found: "Found", score: "Score", draws: int, seed: int) -> dict[str, Any]:
+    from bbyte.checkpoint.meta import MODEL
+
     estimated = {"standard_error": score.standard_error, "draws": draws, "seed": seed}
     return {
         "checkpoint": str(found.path),
         "family": found.meta.family,
+        "variant": found.meta.variant,
+        "size": found.meta.files[MODEL]["bytes"],
         "step": found.meta.step,
         "bits_per_byte": score.bits_per_byte,
         "bytes_per_second": score.bytes_per_second,
         **asdict(score),
         **(estimated if score.is_bound else {}),
     }
-
-
-def _show_scores(
-    screen: Screen,
-    label: str,
-    placement: "Placement",
-    found: "list[Found]",
-    scores: "list[Score]",
-    draws: int,
-    seed: int,
-) -> None:
-    rows = [
-        (
-            f"{one.path.parent.name}/{one.path.name}",
-            one.meta.step,
-            score.context,
-            score.stride,
-            _figure(score),
-            f"{score.bytes_per_second:,.0f}",
-        )
-        for one, score in zip(found, scores, strict=True)
-    ]
-    title = f"{label}: {scores[0].bytes:,} bytes, {placement.precision} on {placement.device}"
-    screen.table(title, ("checkpoint", "step", "context", "stride", "bits per byte", "bytes/s"), rows)
-    if any(score.is_bound for score in scores):
-        screen.print(
-            f"<= an upper bound ± its standard error (MC {draws} masks a window, L = context, seed {seed})"
-        )
-    screen.print(f"blake3 of the bytes scored: {scores[0].digest}")
-
-
-def _figure(score: "Score") -> str:
-    figure = f"{score.bits_per_byte:.4f}"
-    return f"<= {figure} ± {score.standard_error:.4f}" if score.is_bound else figure
 
 
 def _show_rates(
@@ -275,16 +273,3 @@ def _show_rates(
         title = f"{one.path.parent.name}/{one.path.name} on {chosen}; no code length, so no bits per byte"
         rows_shown = [(f"{rate:.0%}", f"{bits:.4f}") for rate, bits in curve]
         screen.table(title, ("hidden", "bits per hidden byte"), rows_shown)
-
-
-def _show_anchors(screen: Screen, anchors: "list[Anchor]", primed_with: str) -> None:
-    primed = {anchor.name: f"{anchor.bits_per_byte:.4f}" for anchor in anchors if anchor.primed}
-    alone = {anchor.name: f"{anchor.bits_per_byte:.4f}" for anchor in anchors if not anchor.primed}
-    title = "classical compressors on the same bytes"
-    columns = ["compressor", "bits per byte"]
-    rows = [[name, figure] for name, figure in alone.items()]
-    if primed:
-        title += f"; primed: after {primed_with}"
-        columns.append("primed")
-        rows = [[*row, primed.get(row[0], "")] for row in rows]
-    screen.table(title, columns, rows)

@@ -74,6 +74,13 @@ class Screen:
         else:
             self._show(aligned(title, columns, cells))
 
+    def markdown(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """The same table as Markdown."""
+        from bbyte.terminal.table import markdown
+
+        cells = [[sanitize(str(cell)) for cell in row] for row in rows]
+        self._show(markdown(sanitize(title), [sanitize(column) for column in columns], cells))
+
     def write_bytes(self, data: bytes) -> None:
         """Bytes of the product, at once: raw to a pipe or file, sanitised to a terminal."""
         if sys.stdout.isatty():

@@ -1,4 +1,4 @@
-"""Tables on stdout: drawn by Rich on a terminal, aligned plain text in a pipe."""
+"""Tables on stdout: drawn by Rich on a terminal, aligned plain text in a pipe, Markdown on demand."""
 
 from collections.abc import Sequence
 
@@ -16,6 +16,16 @@ def aligned(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -
         )
         text.append("  ".join(cells).rstrip())
     return "\n".join(text) + "\n"
+
+
+def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The table in GitHub's Markdown, the title in bold before it; columns of numbers stand to the right."""
+    rules = ["---:" if to_right else "---" for to_right in _numeric(len(columns), rows)]
+    lines = [
+        "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |"
+        for line in (columns, rules, *rows)
+    ]
+    return "\n".join([f"**{title}**", "", *lines] if title else lines) + "\n\n"
 
 
 def drawn(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

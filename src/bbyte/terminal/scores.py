@@ -1,0 +1,64 @@
+"""The figures of `bbyte eval-bpb` as rows of a table."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bbyte.checkpoint.meta import MODEL
+from bbyte.figures import scaled
+
+if TYPE_CHECKING:
+    from bbyte.anchors import Anchor
+    from bbyte.checkpoint.find import Found
+    from bbyte.evaluation import Score
+
+COLUMNS = (
+    "checkpoint", "family", "steps", "size", "context", "stride", "bits per byte", "bytes/s",
+)  # fmt: skip
+Scored = Sequence[tuple["Found", "Score"]]
+
+
+def rows(scored: Scored) -> list[tuple[object, ...]]:
+    """A row a checkpoint; the size is that of its weights as stored."""
+    return [
+        (
+            f"{one.path.parent.name}/{one.path.name}",
+            one.meta.family,
+            one.meta.step,
+            f"{scaled(one.meta.files[MODEL]['bytes'])}B",
+            score.context,
+            score.stride,
+            figure(score),
+            f"{score.bytes_per_second:,.0f}",
+        )
+        for one, score in scored
+    ]
+
+
+def figure(score: "Score") -> str:
+    """Bits per byte; where it is an upper bound, with the sign that says so and its standard error."""
+    shown = f"{score.bits_per_byte:.4f}"
+    return f"<= {shown} ± {score.standard_error:.4f}" if score.is_bound else shown
+
+
+def notes(scored: Scored, draws: int, seed: int) -> list[str]:
+    """What stands below the table."""
+    said = []
+    if any(score.is_bound for _, score in scored):
+        said.append(
+            f"<= an upper bound ± its standard error (MC {draws} masks a window, L = context, seed {seed})"
+        )
+    return [*said, f"blake3 of the bytes scored: {scored[0][1].digest}"]
+
+
+def anchor_table(anchors: "Sequence[Anchor]", primed_with: str) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and rows of the classical compressors' figures."""
+    primed = {anchor.name: f"{anchor.bits_per_byte:.4f}" for anchor in anchors if anchor.primed}
+    alone = {anchor.name: f"{anchor.bits_per_byte:.4f}" for anchor in anchors if not anchor.primed}
+    title = "classical compressors on the same bytes"
+    columns = ["compressor", "bits per byte"]
+    rows = [[name, figure] for name, figure in alone.items()]
+    if primed:
+        title += f"; primed: after {primed_with}"
+        columns.append("primed")
+        rows = [[*row, primed.get(row[0], "")] for row in rows]
+    return title, columns, rows
