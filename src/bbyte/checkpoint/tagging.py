@@ -1,0 +1,154 @@
+"""What checkpoints are, old and new ones, and giving old ones the form of new ones. Imports no torch."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blake3 import blake3
+
+from bbyte.checkpoint import find, meta
+from bbyte.checkpoint.legacy.extract import extract
+from bbyte.checkpoint.legacy.recognise import OURS, agreed_family, check_convertible, recognise
+from bbyte.errors import BbyteError, DataError, UsageError
+
+LEGACY = (".pt", ".pth")
+LEGACY_KIND = "legacy"
+SOURCE_DIGEST = "source_blake3"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a checkpoint is and what tagging would do with it.
+
+    kind: "resume" or "packed" for a checkpoint folder, "legacy" for a file of torch.save. script: who wrote
+    it. why: how family and variant were inferred. target: the run folder a legacy file is converted into, or
+    None where nothing is to be done. done: the checkpoint that is already there. problem: why it is refused.
+    """
+
+    path: Path
+    kind: str
+    script: str = "bbyte"
+    family: str = ""
+    variant: str = ""
+    step: int | None = None
+    why: str = ""
+    target: Path | None = None
+    done: Path | None = None
+    problem: BbyteError | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def candidates(root: Path) -> list[Path]:
+    """The checkpoint folders and legacy files under `root`, at any depth, by path. Links are not followed.
+
+    Raises UsageError where there is no such folder.
+    """
+    if not root.is_dir():
+        raise UsageError(f"there is no folder {root}", "--root names the folder to look through")
+    found = []
+    for place, below, files in os.walk(root):
+        folder = Path(place)
+        below[:] = [name for name in below if not name.startswith(".") and not name.endswith(find.ASIDE)]
+        if meta.FILE in files:
+            found.append(folder)
+        found += [folder / name for name in files if Path(name).suffix.lower() in LEGACY]
+    return sorted(found)
+
+
+def plan(path: Path, *, family: str | None = None, variant: str | None = None, force: bool = False) -> Plan:
+    """What the checkpoint at `path` is and what tagging would do; nothing is written.
+
+    `family` and `variant`, in new words or old ones, must agree with what is found unless `force`. A problem
+    of the checkpoint itself is in the plan. Raises UsageError where there is nothing at `path`.
+    """
+    if not path.exists():
+        raise UsageError(f"there is nothing at {path}", "give checkpoint folders and .pt files")
+    is_folder = path.is_dir() or path.name in (meta.FILE, meta.MODEL)
+    try:
+        return (
+            _of_folder(path, family, variant, force) if is_folder else _of_file(path, family, variant, force)
+        )
+    except BbyteError as problem:
+        return Plan(path, "checkpoint" if is_folder else LEGACY_KIND, script="", problem=problem)
+
+
+def apply(planned: Plan) -> Path | None:
+    """Do what was planned and return the new checkpoint, or None where there is nothing to do.
+
+    Raises what converting raises; then nothing is left behind.
+    """
+    if planned.problem is not None or planned.target is None:
+        return None
+    from bbyte.checkpoint.legacy.convert import convert
+
+    return convert(planned.path, planned.target, planned.family, planned.tags)
+
+
+def _of_folder(path: Path, family: str | None, variant: str | None, force: bool) -> Plan:
+    found = find.find(path)
+    described = found.meta
+    is_ternary = bool(described.model_config() and described.config.get("ternary"))
+    form = "ternary" if is_ternary else "full"
+    for flag, word in (("--family", family), ("--variant", variant)):
+        if word is None:
+            continue
+        if word not in OURS and word not in ("ternary", "full"):
+            raise UsageError(f"{word!r} means neither a family nor a variant", f"one of {', '.join(OURS)}")
+        agrees = (
+            word == form
+            or OURS.get(word) == described.family
+            or (word == "ar" and described.family == "mamba")
+        )
+        if not agrees:
+            what = f"its {meta.FILE} says family {described.family}, variant {form}"
+            raise UsageError(
+                f"{found.path}: {flag} {word}, but {what}",
+                "its weights are of that family, so --force does not help" if force else "leave the flag out",
+            )
+    return Plan(
+        found.path, described.kind, "bbyte", described.family, form, described.step,
+        f"its {meta.FILE} says so", done=found.path,
+    )  # fmt: skip
+
+
+def _of_file(path: Path, family: str | None, variant: str | None, force: bool) -> Plan:
+    found = extract(path)
+    guess = recognise(found)
+    step = found.labels.get("step")
+    step = step if type(step) is int and step >= 0 else None
+    known = {"script": guess.script, "family": guess.family, "step": step, "why": guess.why}
+    variant_of_family = "ternary" if guess.script.startswith("BitByte") else ""
+    try:
+        if guess.script.startswith("BitByte"):
+            known["family"], known["why"] = agreed_family(found, guess, family, variant, force=force)
+        check_convertible(found, guess)
+    except BbyteError as problem:
+        return Plan(path, LEGACY_KIND, variant=variant_of_family, problem=problem, **known)  # type: ignore[arg-type]
+    digest = blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+    target = path.with_suffix("")
+    tags = {"script": guess.script, "source": path.name, SOURCE_DIGEST: digest}
+    tags |= {
+        f"legacy_{name}": str(found.labels[name])
+        for name in ("variant", "model_family")
+        if name in found.labels
+    }
+    done, taken = _already(target, digest)
+    return Plan(
+        path, LEGACY_KIND, variant=variant_of_family, tags=tags, done=done, problem=taken,
+        target=None if done or taken else target, **known,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _already(target: Path, digest: str) -> tuple[Path | None, BbyteError | None]:
+    """The checkpoint that was made from this file before, or why its place is taken."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return None, None
+    for step in find.steps(target) if target.is_dir() else ():
+        try:
+            if meta.read(step).tags.get(SOURCE_DIGEST) == digest:
+                return step, None
+        except DataError:
+            continue
+    return None, UsageError(
+        f"{target} is already there and was not made from this file", "move it, or rename the .pt"
+    )

@@ -1,0 +1,234 @@
+"""Converted BitByte models compute what BitByte's own did, old quantizer included."""
+
+import bitbyte_reference
+import legacy_files
+import pytest
+import torch
+from blake3 import blake3
+
+from bbyte.checkpoint import find, meta, store, tagging
+from bbyte.checkpoint.legacy import bitbyte
+from bbyte.checkpoint.legacy.convert import longest_window
+from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.quantization.ternary import ternarize
+
+SIZES = {"n_layer": 3, "d_model": 48, "n_head": 6, "d_ff": 80}
+
+
+def converted(path, **asked):
+    planned = tagging.plan(path, **asked)
+    if planned.problem:
+        raise planned.problem
+    return tagging.apply(planned)
+
+
+@pytest.mark.parametrize("act_quant", [True, False])
+@pytest.mark.parametrize("n_kv_head", [None, 2])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_ar_models_give_the_same_logits(tmp_path, act_quant, n_kv_head, seed):
+    path = tmp_path / "ckpt.pt"
+    args = {"no_act_quant": not act_quant}
+    weights = legacy_files.bitbyte(path, **SIZES, n_kv_head=n_kv_head, args=args, seed=seed)
+    before = blake3(path.read_bytes()).hexdigest()
+    step = converted(path)
+    assert step == tmp_path / "ckpt" / "step-0002000"
+    assert blake3(path.read_bytes()).hexdigest() == before
+    loaded = store.load(step)
+    assert (loaded.meta.family, loaded.meta.variant, loaded.meta.step) == ("ar", "ternary", 2000)
+    tokens = torch.randint(0, 256, (3, 40), generator=torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        ours = loaded.model(tokens)
+        theirs = bitbyte_reference.logits(weights, tokens, n_head=6, act_quant=act_quant)
+    assert theirs.std() > 0.01
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["own", "tied"])
+def test_diffusion_models_that_are_not_told_the_time_give_the_same_logits(tmp_path, head):
+    path = tmp_path / "ckpt_diffusion.pt"
+    weights = legacy_files.diffusion(path, **SIZES)
+    if head == "tied":
+        content = torch.load(path, weights_only=True)
+        content["model"]["lm_head.weight"] = weights["lm_head.weight"] = weights["tok_emb.weight"][:256]
+        torch.save(content, path)
+    loaded = store.load(converted(path))
+    assert loaded.meta.family == "diffusion" and loaded.meta.config["tied"] == (head == "tied")
+    tokens = torch.randint(0, 257, (2, 30), generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        theirs = bitbyte_reference.logits(weights, tokens, n_head=6, causal=False)
+        torch.testing.assert_close(loaded.model(tokens), theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_what_was_saved_is_what_the_file_said(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(
+        path, **SIZES, args={"seq_len": 1024}, tags={"variant": "ar", "model_family": "bitbyte"}
+    )
+    described = find.find(converted(path)).meta
+    assert described.context == 1024 and described.quantized
+    assert described.config["norm_eps"] == 1e-6 and not described.config["sub_norm"]
+    assert described.tags["source"] == "ckpt.pt" and described.tags["script"] == "BitByte"
+    assert described.tags["source_blake3"] == blake3(path.read_bytes()).hexdigest()
+    assert described.tags["legacy_model_family"] == "bitbyte" and described.tags["bytes_seen"] == "unknown"
+    assert len(described.ternary) == 3 * 7
+    assert described.corpus == {"path": "data/shard_*.bin", "size": 0, "fingerprint": ""}
+
+
+def test_converting_twice_does_nothing_and_a_place_that_is_taken_is_left_alone(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path, **SIZES)
+    step = converted(path)
+    written = (step / meta.FILE).stat().st_mtime_ns
+    again = tagging.plan(path)
+    assert again.done == step and again.target is None and tagging.apply(again) is None
+    assert (step / meta.FILE).stat().st_mtime_ns == written
+    legacy_files.bitbyte(path, **SIZES, seed=7)
+    assert isinstance(tagging.plan(path).problem, UsageError)
+    assert tagging.apply(tagging.plan(path)) is None
+    assert (step / meta.FILE).stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("make", "script", "reason"),
+    [
+        (legacy_files.mamba, "BitByte Mamba", "feed-forward after it"),
+        (lambda path: legacy_files.diffusion(path, form="additive"), "BitByte diffusion", "noise level"),
+        (lambda path: legacy_files.diffusion(path, form="adaln"), "BitByte diffusion", "noise level"),
+        (legacy_files.blm, "BLM", "learned positions"),
+        (legacy_files.muon, "Muon LM", "without a gate"),
+    ],
+)
+def test_what_none_of_our_models_computes_is_named_and_refused_with_the_reason(
+    tmp_path, make, script, reason
+):
+    path = tmp_path / "old.pt"
+    make(path)
+    planned = tagging.plan(path)
+    assert planned.script == script and planned.target is None
+    assert type(planned.problem) is BbyteError and reason in planned.problem.message
+    assert tagging.apply(planned) is None
+    assert [entry.name for entry in tmp_path.iterdir()] == ["old.pt"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "asked", "outcome"),
+    [
+        ({}, {}, "ar"),
+        ({"variant": "ar", "model_family": "bitbyte"}, {}, "ar"),
+        ({}, {"variant": "ar", "family": "bitbyte"}, "ar"),
+        ({}, {"family": "ar"}, "ar"),
+        ({"model_family": "mamba"}, {}, None),
+        ({"model_family": "mamba"}, {"force": True}, "ar"),
+        ({"variant": "diffusion"}, {}, None),
+        ({"variant": "diffusion"}, {"force": True}, "ar"),
+        ({}, {"family": "diffusion"}, None),
+        ({"model_family": "elephant"}, {}, None),
+        ({}, {"family": "elephant", "force": True}, None),
+    ],
+)
+def test_tags_and_words_that_contradict_are_refused_unless_forced(tmp_path, tags, asked, outcome):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path, tags=tags)
+    planned = tagging.plan(path, **asked)
+    if outcome is None:
+        assert isinstance(planned.problem, UsageError) and planned.target is None
+    else:
+        assert planned.problem is None and planned.family == outcome
+
+
+def test_forcing_a_family_its_weights_are_not_of_writes_nothing(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path)
+    planned = tagging.plan(path, family="diffusion", force=True)
+    assert planned.family == "diffusion" and planned.target
+    with pytest.raises(DataError, match=r"embed_tokens.weight is \(256, 16\), expected \(257, 16\)"):
+        tagging.apply(planned)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pt"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"n_head": None}, "n_head None"),
+        ({"n_head": 5}, "n_head 5"),
+        ({"d_ff": 25}, "settings say d_ff 25, its weights 24"),
+        ({"n_layer": 3}, "settings say n_layer 3, its weights 2"),
+        ({"n_head": "4"}, "n_head '4'"),
+    ],
+)
+def test_settings_that_the_weights_belie_are_refused(tmp_path, args, message):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path, args=args)
+    with pytest.raises(DataError, match=message):
+        converted(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pt"]
+
+
+def test_weights_that_lack_one_or_hold_another_are_refused(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path)
+    for change in ("blocks.1.attn.v_proj.weight", "blocks.1.attn.extra.weight"):
+        content = torch.load(path, weights_only=True)
+        if content["model"].pop(change, None) is None:
+            content["model"][change] = torch.ones(3)
+        torch.save(content, tmp_path / "changed.pt")
+        with pytest.raises(DataError, match=r"lacks layers.1.self_attn.v_proj|holds blocks.1.attn.extra"):
+            converted(tmp_path / "changed.pt")
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.3, 3.0])
+def test_gate_and_up_keep_the_trits_and_the_scale_they_had_together(spread):
+    generator = torch.Generator().manual_seed(3)
+    gate, up = torch.randn(64, 32, generator=generator), torch.randn(64, 32, generator=generator)
+    whole = torch.cat((gate, up * (1 + spread)))
+    gamma = whole.abs().mean()
+    for half, fits in zip(whole.chunk(2), bitbyte.fitted("gate_up", whole, whole.chunk(2)), strict=True):
+        trits, scale = ternarize(fits)
+        assert torch.equal(trits, (half / gamma).clamp(-1, 1).round())
+        assert float(scale) == pytest.approx(float(gamma), rel=1e-6)
+        # The latents stay near: training could go on from them.
+        assert torch.corrcoef(torch.stack((half.flatten(), fits.flatten())))[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        torch.zeros(4, 4),
+        torch.full((4, 4), 1e-3),
+        torch.eye(4) * 50,
+        torch.full((4, 4), 0.5000001) * (torch.arange(16).view(4, 4) % 2 * 2 - 1),
+        torch.cat((torch.full((2, 4), 0.4999999), torch.full((2, 4), 0.51))),
+    ],
+    ids=["zeros", "small", "one a row", "at the border", "around the border"],
+)
+def test_halves_of_any_kind_are_fitted(half):
+    whole = torch.cat((half, torch.ones(4, 4) * 2 - half.abs()))
+    gamma = whole.abs().mean()
+    for part, fits in zip(whole.chunk(2), bitbyte.fitted("gate_up", whole, whole.chunk(2)), strict=True):
+        trits, scale = ternarize(fits)
+        wanted = (part / gamma).clamp(-1, 1).round()
+        torch.testing.assert_close(trits * scale, wanted * gamma, rtol=1e-5, atol=0)
+
+
+def test_a_scale_below_our_smallest_is_refused_and_zeros_are_not():
+    small = torch.full((4, 4), 1e-7)
+    with pytest.raises(DataError, match="below the smallest"):
+        bitbyte.fitted("w", small, (small,))
+    zeros = torch.zeros(4, 4)
+    assert torch.equal(bitbyte.fitted("w", zeros, (zeros,))[0], zeros)
+
+
+@pytest.mark.parametrize(
+    ("settings", "step", "window"),
+    [
+        ({"seq_len": 1024, "steps": 100}, 99, 1024),
+        ({"steps": 100}, 0, 2048),
+        ({"steps": 100}, 19, 2048),
+        ({"steps": 100}, 20, 4096),
+        ({"steps": 100}, 50, 8192),
+        ({"steps": 100, "seq_len_cap": 3000}, 99, 3000),
+        ({}, 5, 8192),
+    ],
+)
+def test_the_longest_window_is_that_of_the_old_curriculum(settings, step, window):
+    assert longest_window(settings, step) == window
