@@ -5,7 +5,7 @@ from torch.nn.functional import silu, softmax
 
 
 def logits(weights, tokens, *, n_head, act_quant=True, causal=True):
-    """Logits (B, T, 256) of BitByte's transformer for `tokens` (B, T), from its own state dict, in float32."""
+    """Logits (B, T, 256) of BitByte's transformer for `tokens` (B, T), from its own state dict."""
     n_layer = 1 + max(int(name.split(".")[1]) for name in weights if name.startswith("blocks."))
     x = weights["tok_emb.weight"][tokens]
     for index in range(n_layer):

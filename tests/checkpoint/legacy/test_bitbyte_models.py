@@ -187,7 +187,7 @@ def test_gate_and_up_keep_the_trits_and_the_scale_they_had_together(spread):
         assert torch.equal(trits, (half / gamma).clamp(-1, 1).round())
         assert float(scale) == pytest.approx(float(gamma), rel=1e-6)
         # The latents stay near: training could go on from them.
-        assert torch.corrcoef(torch.stack((half.flatten(), fits.flatten())))[0, 1] > 0.9
+        assert torch.corrcoef(torch.stack((half.flatten(), fits.flatten())))[0, 1] > 0.85
 
 
 @pytest.mark.parametrize(
