@@ -1,14 +1,20 @@
 """JSON files that describe other files and carry their own digest: checkpoint.json and corpus.json.
 
 A manifest is trusted only after its gate: bounded size and depth, no duplicate keys, no NaN, the format and
-version this program knows, exactly the keys expected, and a digest that matches.
+version this program knows, exactly the keys expected, and a digest that matches. It and the files it
+describes are plain files in their folder, and to be checked they are read, not mapped: one that is cut off
+meanwhile is then an error in words, not the end of the process.
 """
 
+import errno
 import json
 import math
-from collections.abc import Collection, Mapping
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from blake3 import blake3
 
@@ -16,7 +22,10 @@ from bbyte.errors import DataError
 
 LARGEST = 1 << 20
 DEEPEST = 32
+LARGEST_NUMBER = 1 << 63
 DIGEST = "digest"
+DAMAGED = "the file is damaged or was edited by hand: restore it from a copy"
+_AT_ONCE = 4 << 20
 
 
 def write_text(content: dict[str, Any]) -> str:
@@ -38,10 +47,10 @@ def read(path: Path, *, format: str, versions: Mapping[int, Collection[str]]) ->
         older = type(version) is int and version < max(versions)
         hint = "it was made by an earlier bbyte: make it again" if older else "a newer bbyte may read it"
         known = " and ".join(map(str, sorted(versions)))
-        _refuse(path, f"has version {version!r}; this bbyte knows version {known}", hint)
+        _refuse(path, f"has version {shown(version)}; this bbyte knows version {known}", hint)
     expected = {*versions[version], "format", "version", DIGEST}
     for key in sorted(expected ^ content.keys()):
-        _refuse(path, f"{'lacks' if key in expected else 'has the unknown'} key {key!r}", DAMAGED)
+        _refuse(path, f"{'lacks' if key in expected else 'has the unknown'} key {shown(key)}", DAMAGED)
     digest = content.pop(DIGEST)
     if digest != _digest(content):
         _refuse(path, "does not match its own digest", DAMAGED)
@@ -50,22 +59,68 @@ def read(path: Path, *, format: str, versions: Mapping[int, Collection[str]]) ->
     return content
 
 
-DAMAGED = "the file is damaged or was edited by hand: restore it from a copy"
+@contextmanager
+def opened(path: Path, hint: str) -> Iterator[BinaryIO]:
+    """Open a manifest, or a file that one describes, for reading.
+
+    Raises DataError for one that is missing, a folder, a pipe or a device (none of them is waited for), or a
+    link that leads out of its folder; OSError, with the path, where the system does not let it be read.
+    """
+    try:
+        _check_plain(path, hint)
+        # A pipe that has just taken the file's place must not be waited for either.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            yield file
+    except FileNotFoundError:
+        _refuse(path, "is missing", hint)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+
+
+def digest_of(file: BinaryIO) -> str:
+    """The BLAKE3 digest of what is left to read of a file, in hexadecimal."""
+    hasher, buffer = blake3(max_threads=blake3.AUTO), memoryview(bytearray(_AT_ONCE))
+    while count := file.readinto(buffer):  # type: ignore[attr-defined]
+        hasher.update(buffer[:count])
+    return hasher.hexdigest()
+
+
+def shown(value: Any) -> str:
+    """A value of a manifest as an error shows it: in one short line."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
+def _check_plain(path: Path, hint: str) -> None:
+    try:
+        kind = path.stat().st_mode
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            _refuse(path, "is missing", hint)
+        raise
+    if not stat.S_ISREG(kind):
+        _refuse(path, "is no plain file", hint)
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        _refuse(path, "is a link that leads out of its folder", "put a copy of the file in its place")
 
 
 def _parse(path: Path) -> tuple[dict[str, Any], str]:
     try:
-        with path.open("rb") as file:
+        with opened(path, "is this the right folder?") as file:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
             _refuse(path, f"is larger than {LARGEST} bytes", DAMAGED)
         text = raw.decode()
         content = json.loads(
-            text, object_pairs_hook=_distinct, parse_constant=_no_constant, parse_float=_finite
+            text,
+            object_pairs_hook=_distinct,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            parse_int=_whole,
         )
         depth = _depth(content)
-    except FileNotFoundError:
-        _refuse(path, "is missing", "is this the right folder?")
     except (ValueError, RecursionError) as error:
         _refuse(path, f"is not valid JSON ({error})", DAMAGED)
     if not isinstance(content, dict) or depth > DEEPEST:
@@ -87,7 +142,13 @@ def _no_constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is too large a number")
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > 20 or not -LARGEST_NUMBER <= (number := int(text)) < LARGEST_NUMBER:
+        raise ValueError(f"{text[:40]} is too large a number")
     return number
 
 

@@ -58,7 +58,7 @@ def test_a_missing_file_is_named(run, name):
         find.find(run / "step-0000010")
     assert find.find(run).meta.step == 2
     (run / "step-0000010" / name).mkdir()
-    with pytest.raises(DataError, match=f"{name} is missing"):
+    with pytest.raises(DataError, match=f"{name} is no plain file"):
         find.find(run / "step-0000010")
 
 

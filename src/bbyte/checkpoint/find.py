@@ -1,10 +1,10 @@
 """Which checkpoint a path means, and whether its files are what they were when saved. Imports no torch."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from blake3 import blake3
-
+from bbyte import manifest
 from bbyte.checkpoint import meta
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.checkpoint.tensors import DAMAGED
@@ -26,16 +26,19 @@ class Found:
 
 
 def verify(folder: Path) -> CheckpointMeta:
-    """Compare each file's size and digest with checkpoint.json. Raises DataError naming the file."""
+    """Compare each file's size and digest with checkpoint.json.
+
+    Raises DataError naming the file that is damaged, missing or no plain file, and OSError for one that the
+    system does not let be read: that is no damage, and no reason to go back to an older checkpoint.
+    """
     content = meta.read(folder)
     for name, entry in content.files.items():
         path = folder / name
-        if not path.is_file():
-            raise DataError(f"{path} is missing", DAMAGED)
-        if (size := path.stat().st_size) != entry["bytes"]:
-            raise DataError(f"{path} is {size} bytes long, not {entry['bytes']}", DAMAGED)
-        if blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() != entry["blake3"]:
-            raise DataError(f"{path} does not match the digest in checkpoint.json", DAMAGED)
+        with manifest.opened(path, DAMAGED) as file:
+            if (size := os.fstat(file.fileno()).st_size) != entry["bytes"]:
+                raise DataError(f"{path} is {size} bytes long, not {entry['bytes']}", DAMAGED)
+            if manifest.digest_of(file) != entry["blake3"]:
+                raise DataError(f"{path} does not match the digest in checkpoint.json", DAMAGED)
     return content
 
 

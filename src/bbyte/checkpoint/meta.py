@@ -62,21 +62,29 @@ def text(meta: CheckpointMeta, version: int = VERSION) -> str:
 def read(folder: Path) -> CheckpointMeta:
     """What the checkpoint folder holds.
 
-    Raises DataError if checkpoint.json is missing or is not exactly what bbyte wrote.
+    Raises DataError if checkpoint.json is missing, is not exactly what bbyte wrote, or has a config that its
+    family does not know.
     """
     path = folder / FILE
     content = manifest.read(path, format=FORMAT, versions={known: _keys(known) for known in (2, VERSION)})
+    as_written = manifest.write_text(content)
     version = content.pop("version")
     del content["format"]
     for name, holds in _HOLDS.items():
         if name in content and not holds(content[name]):
-            raise DataError(f"{path}: {name} is {content[name]!r}", manifest.DAMAGED)
+            raise DataError(f"{path}: {name} is {manifest.shown(content[name])}", manifest.DAMAGED)
     if content["family"] not in families():
         known = ", ".join(families())
-        raise DataError(f"{path}: unknown family {content['family']!r}", f"this bbyte knows {known}")
+        raise DataError(
+            f"{path}: unknown family {manifest.shown(content['family'])}", f"this bbyte knows {known}"
+        )
     meta = CheckpointMeta(**content)
-    if path.read_bytes() != text(meta, version).encode():
+    if text(meta, version) != as_written:  # the same keys in another order
         raise DataError(f"{path} was changed after it was written", manifest.DAMAGED)
+    try:
+        meta.model_config()
+    except DataError as error:
+        raise DataError(f"{path}: {error.message.removeprefix(FILE + ': ')}", error.hint) from error
     return meta
 
 

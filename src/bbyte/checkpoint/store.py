@@ -14,6 +14,7 @@ from bbyte.checkpoint import meta as metadata
 from bbyte.checkpoint import tensors
 from bbyte.checkpoint.find import ASIDE, STEP, Found, find
 from bbyte.checkpoint.meta import MODEL, CheckpointMeta
+from bbyte.errors import DataError
 from bbyte.models.contract import Family
 from bbyte.models.families import family
 from bbyte.quantization.bitlinear import set_quantized
@@ -68,14 +69,15 @@ def save(
 def load(path: Path | Found, device: str = "cpu") -> Loaded:
     """The model of a checkpoint (its folder, or the newest good one of a run's), ready to compute.
 
-    Raises UsageError or DataError as `find`, and DataError for weights other than the config implies.
+    Raises UsageError or DataError as `find`, and DataError for weights other than the config implies, or
+    other than those that were verified.
     """
     found = path if isinstance(path, Found) else find(path)  # what was found was verified
     kind = family(found.meta.family)
     with torch.device("meta"):
         model = kind.build(found.meta.model_config())
     expected = {name: tensors.info_of(value) for name, value in model.state_dict().items()}
-    weights = tensors.load(found.path / MODEL, expected, device)
+    weights = tensors.load(found.path / MODEL, expected, device, blake3=found.meta.files[MODEL]["blake3"])
     model.load_state_dict(weights, strict=True, assign=True)
     set_quantized(model, found.meta.quantized)
     return Loaded(model.eval(), found.meta, kind, found)
@@ -84,8 +86,14 @@ def load(path: Path | Found, device: str = "cpu") -> Loaded:
 def load_optimizer(
     folder: Path, expected: Mapping[str, tensors.TensorInfo], device: str
 ) -> dict[str, Tensor]:
-    """The optimizer's tensors of a checkpoint, which must be exactly those expected."""
-    return tensors.load(folder / OPTIMIZER, expected, device)
+    """The optimizer's tensors of a checkpoint, which must be exactly those expected.
+
+    Raises DataError for others, and for bytes other than those that were saved.
+    """
+    entry = metadata.read(folder).files.get(OPTIMIZER)
+    if entry is None:
+        raise DataError(f"{folder / OPTIMIZER} is not listed in {metadata.FILE}", tensors.DAMAGED)
+    return tensors.load(folder / OPTIMIZER, expected, device, blake3=entry["blake3"])
 
 
 def tidy(run: Path) -> None:

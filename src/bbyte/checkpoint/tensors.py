@@ -1,4 +1,8 @@
-"""safetensors files: our own writer, whose every write can be watched, and the gate on every load."""
+"""safetensors files: our own writer, whose every write can be watched, and the gate on every load.
+
+Loading copies: the library's loader hands out tensors that are maps of the file, so that a file written over
+later changes the numbers, and one that is cut off ends the process.
+"""
 
 import json
 import math
@@ -9,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
-from blake3 import blake3
+from blake3 import blake3 as Blake3
 
+from bbyte import manifest
 from bbyte.errors import DataError
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 LARGEST_HEADER = 8 << 20
@@ -55,7 +61,7 @@ def write(path: Path, tensors: Mapping[str, "Tensor"]) -> dict[str, Any]:
         position = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors start on a multiple of 8 bytes, as the format asks
-    digest = blake3()
+    digest = Blake3()
     with path.open("xb") as file:
         _write(file, digest, len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
@@ -73,14 +79,46 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     Raises DataError for a header that is too large, not JSON, names a tensor twice or oddly, or whose tensors
     do not fill the file exactly, one after another.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > min(LARGEST_HEADER, size - 8):
-            _refuse(path, "has no safetensors header")
-        raw = file.read(length)
+    with manifest.opened(path, DAMAGED) as file:
+        return _parse(path, _read_header(path, file), os.fstat(file.fileno()).st_size)
+
+
+def load(
+    path: Path, expected: Mapping[str, TensorInfo], device: str = "cpu", *, blake3: str | None = None
+) -> "dict[str, Tensor]":
+    """The tensors of `path`, which must be exactly those `expected`: same names, types and shapes.
+
+    blake3: the digest that the bytes read must have. Nothing is allocated before the header is found to fit.
+    """
+    digest = Blake3(max_threads=Blake3.AUTO)
+    with manifest.opened(path, DAMAGED) as file:
+        header = _read_header(path, file)
+        found = _parse(path, header, os.fstat(file.fileno()).st_size)
+        _compare(path, found, expected)
+        digest.update(header)
+        loaded = {name: _read(path, file, digest, info, device) for name, info in found.items()}
+    if blake3 not in (None, digest.hexdigest()):
+        _refuse(path, "was changed while it was read")
+    return loaded
+
+
+def info_of(tensor: "Tensor") -> TensorInfo:
+    """What a header would say of `tensor`."""
+    return TensorInfo(_dtype_name(tensor), tuple(tensor.shape))
+
+
+def _read_header(path: Path, file: BinaryIO) -> bytes:
+    """The length and the text after it."""
+    size, start = os.fstat(file.fileno()).st_size, file.read(8)
+    length = int.from_bytes(start, "little")
+    if len(start) < 8 or length > min(LARGEST_HEADER, size - 8):
+        _refuse(path, "has no safetensors header")
+    return start + file.read(length)
+
+
+def _parse(path: Path, raw: bytes, size: int) -> dict[str, TensorInfo]:
     try:
-        header = json.loads(raw.decode(), object_pairs_hook=_distinct)
+        header = json.loads(raw[8:].decode(), object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         _refuse(path, f"has a header that is not JSON ({error})")
     if not isinstance(header, dict):
@@ -95,27 +133,30 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         if entry["data_offsets"] != [position, end]:
             _refuse(path, f"has a gap, an overlap or a wrong size at tensor {name!r}")
         infos[name], position = info, end
-    if 8 + length + position != size:
-        _refuse(path, f"is {size} bytes long, its header says {8 + length + position}")
+    if len(raw) + position != size:
+        _refuse(path, f"is {size} bytes long, its header says {len(raw) + position}")
     return infos
 
 
-def load(path: Path, expected: Mapping[str, TensorInfo], device: str = "cpu") -> "dict[str, Tensor]":
-    """The tensors of `path`, which must be exactly those `expected`: same names, types and shapes."""
-    from safetensors.torch import load_file
-
-    found = read_header(path)
+def _compare(path: Path, found: Mapping[str, TensorInfo], expected: Mapping[str, TensorInfo]) -> None:
     for name in sorted(found.keys() ^ expected.keys()):
         _refuse(path, f"{'lacks' if name in expected else 'has the unexpected'} tensor {name!r}")
     for name, info in expected.items():
         if found[name] != info:
             _refuse(path, f"holds {name!r} as {found[name]}, expected {info}")
-    return load_file(path, device=device)
 
 
-def info_of(tensor: "Tensor") -> TensorInfo:
-    """What a header would say of `tensor`."""
-    return TensorInfo(_dtype_name(tensor), tuple(tensor.shape))
+def _read(path: Path, file: BinaryIO, digest: Any, info: TensorInfo, device: str) -> "Tensor":
+    import torch
+
+    tensor = torch.empty(info.shape, dtype=_dtypes()[info.dtype], device="cpu")
+    data = memoryview(_bytes_of(tensor))
+    for start in range(0, len(data), _CHUNK):
+        piece = data[start : start + _CHUNK]
+        if file.readinto(piece) != len(piece):  # type: ignore[attr-defined]
+            _refuse(path, "was cut off while it was read")
+        digest.update(piece)
+    return tensor.to(device)
 
 
 def _write(file: BinaryIO, digest: Any, data: bytes | memoryview) -> None:
@@ -130,14 +171,17 @@ def _bytes_of(tensor: "Tensor") -> Any:
 
 
 def _dtype_name(tensor: "Tensor") -> str:
+    return next(name for name, dtype in _dtypes().items() if dtype == tensor.dtype)
+
+
+def _dtypes() -> "dict[str, torch.dtype]":
     import torch
 
-    names = {
-        torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
-        torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
-        torch.bool: "BOOL",
+    return {
+        "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+        "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
+        "BOOL": torch.bool,
     }  # fmt: skip
-    return names[tensor.dtype]
 
 
 def _start(path: Path, entry: Any) -> tuple[int, int]:

@@ -1,29 +1,37 @@
 """A corpus: bytes on disk, read through memory maps as if they were one long array."""
 
 import bisect
+import dataclasses
 import glob
 import mmap
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
+from bbyte import manifest
 from bbyte.data import meta
-from bbyte.data.meta import CorpusMeta
+from bbyte.data.meta import CorpusMeta, Shard
 from bbyte.errors import DataError, UsageError
 
 _MAPS_OPEN = 256
 _SAMPLED = 64 << 10
-_HASHED_AT_ONCE = 1 << 20
+_RESTORE = "restore it from a copy, or pack the corpus again"
 
 
 class ByteCorpus:
     """One long array of bytes, made of one file or many in a row; nothing is read before it is asked for.
+
+    Where there is a corpus.json, no byte of a shard is given before the whole shard was found to have the
+    digest noted there, once in the life of this object. What is read afterwards lies in a memory map: a file
+    that is written over then changes what is read, and one that is cut off ends the process (SIGBUS). bbyte
+    does neither: pack puts a new folder in the place of the old.
 
     path: what was opened. name: a short name for it. size: bytes in all, separators included. files: what it
     is made of. meta: the content of corpus.json, or None where there is none. separator: the byte after each
@@ -37,6 +45,7 @@ class ByteCorpus:
         self.meta = described
         self.separator = described.separator if described else None
         self.files = [file for file, size in zip(files, sizes, strict=True) if size]
+        self._unchecked = {path / shard.name: shard for shard in described.shards} if described else {}
         self._starts = [0, *np.cumsum([size for size in sizes if size]).tolist()]
         self.size: int = self._starts[-1]
         self._maps: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
@@ -49,7 +58,8 @@ class ByteCorpus:
     def open(cls, path: str | Path) -> Self:
         """The corpus at `path`, which is one of:
 
-        - a folder made by `bbyte pack`; the sizes of its shards are checked, their digests by `verify`,
+        - a folder made by `bbyte pack`; the sizes of its shards are checked here, their digests when they
+          are first read,
         - a folder of bare shards (shard_00000.bin …), or a pattern of them such as data/shard_*.bin,
         - any folder: the raw bytes of all files in it and below, sorted by path, links left out,
         - one file, read as raw bytes.
@@ -61,9 +71,12 @@ class ByteCorpus:
         if path.is_file():
             return cls(path, [path])
         if path.is_dir():
-            if (path / meta.FILE).exists():
+            if os.path.lexists(path / meta.FILE):  # a link to nothing is damage too
                 return cls._open_described(path)
             bare = sorted(file for file in path.iterdir() if meta.is_shard_name(file.name))
+            for file in bare:
+                if not file.is_file():
+                    raise DataError(f"{file} is no plain file", _RESTORE)
             return cls(path, bare or _files_below(path))
         if glob.has_magic(str(path)):
             files = sorted(file for file in Path(path.anchor).glob(_below_anchor(path)) if file.is_file())
@@ -76,13 +89,11 @@ class ByteCorpus:
     def _open_described(cls, folder: Path) -> Self:
         described = meta.read(folder)
         for shard in described.shards:
-            file = folder / shard.name
-            if not file.is_file():
-                raise DataError(f"{file} is missing", "restore it from a copy, or pack the corpus again")
-            if (found := file.stat().st_size) != shard.bytes:
+            with manifest.opened(folder / shard.name, _RESTORE) as file:
+                found = os.fstat(file.fileno()).st_size
+            if found != shard.bytes:
                 raise DataError(
-                    f"{file} has {found} bytes where corpus.json says {shard.bytes}",
-                    "restore it from a copy, or pack the corpus again",
+                    f"{folder / shard.name} has {found} bytes where corpus.json says {shard.bytes}", _RESTORE
                 )
         return cls(folder, [folder / shard.name for shard in described.shards], described)
 
@@ -106,10 +117,17 @@ class ByteCorpus:
 
     @cached_property
     def validation(self) -> "ByteCorpus | None":
-        """The held-out part, or None if none was made. Raises DataError if it should be there and is not."""
+        """The held-out part, or None if none was made.
+
+        Raises DataError if it should be there and is not, or is that of another split.
+        """
         if self.meta is None or self.meta.split is None or self.meta.split.part != "train":
             return None
-        return ByteCorpus._open_described(self.path / meta.VAL_FOLDER)
+        held_out = ByteCorpus._open_described(self.path / meta.VAL_FOLDER)
+        expected = dataclasses.replace(self.meta.split, part="val")
+        if held_out.meta is None or held_out.meta.split != expected:
+            raise DataError(f"{held_out.path / meta.FILE} is not of what {self.path} held out", _RESTORE)
+        return held_out
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """A copy of the bytes from start to stop - 1, across files. Raises IndexError outside the corpus."""
@@ -132,23 +150,22 @@ class ByteCorpus:
     def verify(self) -> None:
         """Read all shards, and those of the held-out part, against their digests in corpus.json.
 
-        Raises DataError naming the first shard that is damaged. Without a corpus.json there is nothing to
-        check against: test `meta` first where that matters.
+        They are read anew, whatever was checked before. Raises DataError naming the first shard that is
+        damaged. Without a corpus.json there is nothing to check against: test `meta` first where it matters.
         """
         if self.meta is None:
             return
         for shard in self.meta.shards:
-            hasher = blake3()
-            with (self.path / shard.name).open("rb") as file:
-                while chunk := file.read(_HASHED_AT_ONCE):
-                    hasher.update(chunk)
-            if hasher.hexdigest() != shard.blake3:
-                raise DataError(
-                    f"{self.path / shard.name} is damaged: its digest is not the one in corpus.json",
-                    "restore it from a copy, or pack the corpus again",
-                )
+            with manifest.opened(self.path / shard.name, _RESTORE) as file:
+                self._check(file, shard)
         if self.validation is not None:
             self.validation.verify()
+
+    def _check(self, file: BinaryIO, shard: Shard) -> None:
+        path = self.path / shard.name
+        if manifest.digest_of(file) != shard.blake3:
+            raise DataError(f"{path} is damaged: its digest is not the one in corpus.json", _RESTORE)
+        self._unchecked.pop(path, None)
 
     def _read_into(self, out: NDArray[np.uint8], start: int) -> None:
         number = bisect.bisect_right(self._starts, start) - 1
@@ -164,12 +181,13 @@ class ByteCorpus:
         """File `number` as an array. A few hundred stay mapped, as each holds a file descriptor."""
         found = self._maps.get(number)
         if found is None:
-            with self.files[number].open("rb") as file:
+            path = self.files[number]
+            with manifest.opened(path, _RESTORE) if self.meta else path.open("rb") as file:
+                if (shard := self._unchecked.get(path)) is not None:
+                    self._check(file, shard)
                 found = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
             if found.size != self._starts[number + 1] - self._starts[number]:
-                raise DataError(
-                    f"{self.files[number]} has changed its size", "leave it alone while it is read"
-                )
+                raise DataError(f"{path} has changed its size", "leave it alone while it is read")
             if len(self._maps) >= _MAPS_OPEN:
                 self._maps.popitem(last=False)
             self._maps[number] = found

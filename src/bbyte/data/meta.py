@@ -82,11 +82,15 @@ def read(folder: Path) -> CorpusMeta:
     Raises DataError, in one sentence, if the file is missing or is not exactly what bbyte wrote.
     """
     path = folder / FILE
+    keys = {field.name for field in fields(CorpusMeta)}
+    content = manifest.read(path, format=FORMAT, versions={VERSION: keys})
     try:
-        keys = {field.name for field in fields(CorpusMeta)}
-        return _from_values(manifest.read(path, format=FORMAT, versions={VERSION: keys}))
+        described = _from_values(content)
     except ValueError as reason:
         raise DataError(f"{path} {reason}", manifest.DAMAGED) from None
+    if text(described) != manifest.write_text(content):  # the same keys in another order
+        raise DataError(f"{path} was changed after it was written", manifest.DAMAGED)
+    return described
 
 
 def _from_values(values: dict[str, Any]) -> CorpusMeta:
@@ -112,7 +116,7 @@ def _from_values(values: dict[str, Any]) -> CorpusMeta:
 def _shard(item: Any) -> Shard:
     _check_keys(item, {"name", "bytes", "blake3"})
     if not is_shard_name(_text(item["name"], "name")):
-        raise ValueError(f"lists {item['name']!r}, which is no shard name")
+        raise ValueError(f"lists {manifest.shown(item['name'])}, which is no shard name")
     if not _DIGEST.fullmatch(_text(item["blake3"], "blake3")):
         raise ValueError(f"has no proper digest for {item['name']}")
     return Shard(item["name"], _count(item["bytes"], "bytes"), item["blake3"])
@@ -126,7 +130,7 @@ def _source(item: Any) -> Source:
 def _split(item: Any) -> Split:
     _check_keys(item, {"part", "val_fraction"})
     if item["part"] not in ("train", "val"):
-        raise ValueError(f"is {item['part']!r}, which is no part of a split")
+        raise ValueError(f"is {manifest.shown(item['part'])}, which is no part of a split")
     if type(item["val_fraction"]) is not float or not 0 < item["val_fraction"] < 1:
         raise ValueError("has a val_fraction that is not between 0 and 1")
     return Split(item["part"], item["val_fraction"])
@@ -139,7 +143,7 @@ def _check_keys(item: Any, keys: set[str]) -> None:
 
 def _count(value: Any, name: str) -> int:
     if type(value) is not int or not 0 <= value < 1 << 62:
-        raise ValueError(f"has {value!r} for {name}")
+        raise ValueError(f"has {manifest.shown(value)} for {name}")
     return value
 
 
@@ -151,5 +155,5 @@ def _list(value: Any, name: str) -> list[Any]:
 
 def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"has {value!r} for {name}")
+        raise ValueError(f"has {manifest.shown(value)} for {name}")
     return value
