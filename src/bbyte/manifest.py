@@ -11,7 +11,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -79,11 +79,16 @@ def opened(path: Path, hint: str) -> Iterator[BinaryIO]:
         raise
 
 
-def digest_of(file: BinaryIO) -> str:
-    """The BLAKE3 digest of what is left to read of a file, in hexadecimal."""
+def digest_of(file: BinaryIO, on_bytes: Callable[[int], None] | None = None) -> str:
+    """The BLAKE3 digest of what is left to read of a file, in hexadecimal.
+
+    `on_bytes` is told the size of each piece as soon as it was read.
+    """
     hasher, buffer = blake3(max_threads=blake3.AUTO), memoryview(bytearray(_AT_ONCE))
     while count := file.readinto(buffer):  # type: ignore[attr-defined]
         hasher.update(buffer[:count])
+        if on_bytes is not None:
+            on_bytes(count)
     return hasher.hexdigest()
 
 

@@ -15,6 +15,8 @@ from bbyte.models.families import families
 FILE, MODEL = "checkpoint.json", "model.safetensors"
 FORMAT = "bbyte-checkpoint"
 VERSION = 3
+_LONGEST = 300
+"""Characters of the problems of a config that are told."""
 _ADDED = {"ternary": 3}
 """Keys that earlier versions of the format lack, with the version that brought each."""
 
@@ -84,7 +86,8 @@ def read(folder: Path) -> CheckpointMeta:
     try:
         meta.model_config()
     except DataError as error:
-        raise DataError(f"{path}: {error.message.removeprefix(FILE + ': ')}", error.hint) from error
+        problems = "; ".join(line.removeprefix(f"{FILE}: ") for line in error.message.splitlines())
+        raise DataError(f"{path}: {problems[:_LONGEST]}", error.hint) from error
     return meta
 
 
