@@ -96,6 +96,8 @@ class _Machine:
             if opcode.name == "STOP":
                 if position != len(pickle) - 1 or len(self._stack) != 1 or self._below:
                     _refuse("holds a pickle that does not end where it should")
+                if self._stack[0] not in (_Thing.DICT, _Thing.ORDERED):
+                    _refuse("holds something else than a dict")
             elif opcode.name != "PROTO":
                 self._step(opcode.name, argument)
         if self._storages.keys() != self._sizes.keys():
