@@ -6,6 +6,7 @@ $bbytePlaces = @{
         @('quickstart', 'Show bbyte in two minutes'),
         @('pack', 'Pack any files into a corpus to train on'),
         @('shard-tinystories', 'Make a corpus of TinyStories'),
+        @('verify', 'Check checkpoints and corpora against their digests'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),
         @('infill', 'Fill the holes of a text from both sides'),
@@ -13,6 +14,7 @@ $bbytePlaces = @{
         @('train', 'Train a model'),
         @('runs', 'Look at the runs there are, compare and remove them'),
         @('plot', 'Draw curves'),
+        @('ckpt', 'Look at checkpoints'),
         @('--version', 'Show the versions of bbyte and Python.'),
         @('--help', 'Show this message and exit.')
     )
@@ -49,6 +51,12 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte verify' = @(
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
     'bbyte eval-bpb' = @(
         @('--data', 'File or corpus to score; of a corpus the held-out part, if it has one.'),
         @('--context', 'Bytes a window holds (default: as many as were trained on); full: all before each byte.'),
@@ -60,6 +68,7 @@ $bbytePlaces = @{
         @('--draws', 'Random masks of each window, where a figure is estimated from them.'),
         @('--seed', 'Decides these masks.'),
         @('--rates', 'Instead: the cost of a hidden byte by how much is hidden (diffusion).'),
+        @('--markdown', 'Give the table as Markdown, for a README or a page.'),
         @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
         @('--precision', 'auto, fp32, bf16 or fp16.'),
         @('--threads', 'CPU threads; 0 takes all cores.'),
@@ -600,6 +609,31 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte ckpt' = @(
+        @('ls', 'List the checkpoints under a folder, the last saved first'),
+        @('show', 'Show one checkpoint'),
+        @('diff', 'Compare two checkpoints'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte ckpt ls' = @(
+        @('--root', 'Folder to look in (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte ckpt show' = @(
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte ckpt diff' = @(
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
 }
 $bbyteChoices = @{
     'bbyte quickstart --seconds' = @()
@@ -618,6 +652,7 @@ $bbyteChoices = @{
     'bbyte shard-tinystories --sep-byte' = @('none')
     'bbyte shard-tinystories --val-fraction' = @()
     'bbyte shard-tinystories --config' = @()
+    'bbyte verify --config' = @()
     'bbyte eval-bpb --data' = @()
     'bbyte eval-bpb --context' = @()
     'bbyte eval-bpb --stride' = @()
@@ -963,6 +998,10 @@ $bbyteChoices = @{
     'bbyte plot run --out' = @()
     'bbyte plot run --root' = @()
     'bbyte plot run --config' = @()
+    'bbyte ckpt ls --root' = @()
+    'bbyte ckpt ls --config' = @()
+    'bbyte ckpt show --config' = @()
+    'bbyte ckpt diff --config' = @()
 }
 Register-ArgumentCompleter -Native -CommandName bbyte -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

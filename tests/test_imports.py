@@ -20,8 +20,9 @@ SOURCE = Path(bbyte.__file__).parent
 WITHOUT_TORCH = (
     "cli", "__main__", "commands", "terminal", "config", "errors", "data", "engine", "generation",
     "compression", "evaluation", "anchors", "starter", "models", "models.contract", "models.families",
-    "checkpoint.meta", "checkpoint.find", "quantization.packing", "training.config", "training.events",
-    "runs", "report", "tracking", "analysis", "sanitize", "figures",
+    "checkpoint.meta", "checkpoint.find", "checkpoint.contents", "checkpoint.matrices", "checkpoint.listing",
+    "checkpoint.differences", "verification", "folders", "manifest", "quantization.packing",
+    "training.config", "training.events", "runs", "report", "tracking", "analysis", "sanitize", "figures",
 )  # fmt: skip
 WITHOUT_NUMPY = (
     "cli",

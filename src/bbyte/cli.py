@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from bbyte.commands import (
+    ckpt,
     eval_bpb,
     generate,
     infill,
@@ -22,6 +23,7 @@ from bbyte.commands import (
     runs,
     shard_tinystories,
     train,
+    verify,
 )
 from bbyte.terminal.boundary import run
 from bbyte.terminal.flags import add_group, new_group, register
@@ -50,6 +52,8 @@ add_group(app, "plan", plan.group(), panel="Training")
 add_group(app, "train", train.group(), panel="Training")
 add_group(app, "runs", runs.group(), panel="Training")
 add_group(app, "plot", plot.group(), panel="Training")
+add_group(app, "ckpt", ckpt.group(), panel="Checkpoints")
+register(app, "verify", verify.verify, panel="Checkpoints", examples=verify.EXAMPLES)
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS

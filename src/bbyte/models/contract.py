@@ -82,6 +82,7 @@ class Family:
     infiller(model, context): the hole-filling view; None where a family has none.
     carries_state: its models go on from `model.new_state(lanes)`, which their calls take and move on: a text
     of any length costs the same time and memory a byte, and more of it than a training window does no harm.
+    is_bound: its objective measures an upper bound of the bits per byte, not the figure itself.
     path(config, device): which of several implementations computes there and why, in a sentence for the user;
     None where there is only one.
     """
@@ -96,6 +97,7 @@ class Family:
     predictor: Callable[["torch.nn.Module", int, int], Predictor] | None
     infiller: Callable[["torch.nn.Module", int], Infiller] | None = None
     carries_state: bool = False
+    is_bound: bool = False
     path: Callable[[Any, str], str] | None = None
 
     def computed_by(self, config: Any, device: str) -> tuple[str, ...]:

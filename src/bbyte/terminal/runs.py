@@ -32,7 +32,7 @@ def table(records: Sequence[Record], width: int | None = None) -> tuple[tuple[st
         "data": [_last_part(record.data) for record in records],
         "steps": [_steps(record) for record in records],
         "best bpb": [figure(r.log.best) + (" *" if r.name in marked else "") for r in records],
-        "age": [_age(now - record.changed) for record in records],
+        "age": [age(now - record.changed) for record in records],
         "state": ["damaged" if record.problems else record.state for record in records],
     }
     for name in ("data", "model"):
@@ -81,8 +81,8 @@ def figures_of(*records: Record) -> Rows:
 def show(screen: Screen, record: Record) -> None:
     """All about one run, on stdout."""
     screen.print(f"{record.folder}")
-    age = _age(time.time() - record.changed)
-    screen.print(f"{_model(record)}, learned from {record.data}; last heard of {age} ago")
+    heard = age(time.time() - record.changed)
+    screen.print(f"{_model(record)}, learned from {record.data}; last heard of {heard} ago")
     for problem in record.problems:
         screen.warn(problem)
     _draw(record)
@@ -169,7 +169,8 @@ def _speed(record: Record) -> str:
     return f"{scaled(record.log.bytes_seen / seconds)}B" if seconds > 0 else ""
 
 
-def _age(seconds: float) -> str:
+def age(seconds: float) -> str:
+    """How long ago something was: "3 d", "5 min"."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"

@@ -43,4 +43,5 @@ FAMILY = Family(
     objective=_objective,
     predictor=_predictor,
     infiller=_infiller,
+    is_bound=True,
 )

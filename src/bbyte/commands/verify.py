@@ -1,0 +1,124 @@
+"""`bbyte verify`: whether checkpoints and corpora are, byte for byte, what they were when written."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.figures import scaled
+from bbyte.terminal.screen import Progress, Screen
+
+if TYPE_CHECKING:
+    from bbyte.verification import Item, Verdict
+
+EXAMPLES = (
+    "bbyte verify artifacts",
+    "bbyte verify artifacts/checkpoints/20250101-120000-ar-tiny",
+    "bbyte verify artifacts/datasets/tales/shard_00000.bin",
+)
+
+
+def verify(
+    screen: Screen,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH", help="A checkpoint, a run, a corpus, a file of one, or a folder above them."
+        ),
+    ],
+) -> None:
+    """Check checkpoints and corpora against their digests.
+
+    A line each: ok, damaged, unreadable, or unchecked where nothing tells what it should be. All is checked,
+    also after the first that is damaged. Exit code 3 if something is damaged, 1 if something could not be
+    read, 2 if a PATH holds nothing that can be checked.
+    """
+    from bbyte.verification import items
+
+    found = {path: items(path) for path in paths}
+    verdicts = _checked(screen, [item for several in found.values() for item in several])
+    idle = [path for path, several in found.items() if all(item.unchecked for item in several)]
+    failure = _failure(verdicts, idle)
+    if screen.json:
+        _emit(screen, verdicts, failure)
+        return
+    for verdict in verdicts:
+        for line in _lines(verdict):
+            screen.print(line)
+    screen.say(_summary(verdicts))
+    if failure is not None:
+        raise failure
+
+
+def _checked(screen: Screen, items: "list[Item]") -> "list[Verdict]":
+    """The verdict of each item; one that was reached in two ways is checked once."""
+    from bbyte.verification import check
+
+    once = list({(item.path.resolve(), item.what, item.unchecked): item for item in items}.values())
+    with screen.progress("verifying", sum(item.bytes for item in once)) as bar:
+        done = _Done(bar)
+        return [check(item, done.add) for item in once]
+
+
+class _Done:
+    def __init__(self, bar: Progress) -> None:
+        self._bar, self._bytes = bar, 0
+
+    def add(self, count: int) -> None:
+        self._bytes += count
+        self._bar.update(self._bytes)
+
+
+def _failure(verdicts: "list[Verdict]", idle: list[Path]) -> BbyteError | None:
+    """The error that the worst of the verdicts is; None where all that could be checked is as it was."""
+    for state, kind in (("damaged", DataError), ("unreadable", BbyteError)):
+        bad = [verdict for verdict in verdicts if verdict.state == state]
+        if bad:
+            sentence, hint = bad[0].problems[0]
+            count = f"{len(bad):,} of {len(verdicts):,} are {state}; the first: " if len(verdicts) > 1 else ""
+            return kind(count + sentence, hint)
+    if idle:
+        hint = "checkpoints (checkpoint.json) and packed corpora (corpus.json) carry digests"
+        return UsageError(f"{idle[0]} holds nothing that can be checked", hint)
+    return None
+
+
+def _lines(verdict: "Verdict") -> list[str]:
+    if verdict.state == "ok":
+        speed = f", {_rate(verdict.bytes, verdict.seconds)}" if verdict.bytes and verdict.seconds else ""
+        return [f"{'ok':<10}  {verdict.path}  {verdict.what}, {scaled(verdict.bytes)}B{speed}"]
+    if verdict.state == "unchecked":
+        return [f"{'unchecked':<10}  {verdict.path}  {verdict.problems[0][0]}"]
+    return [f"{verdict.state:<10}  {sentence}" for sentence, _ in verdict.problems]
+
+
+def _summary(verdicts: "list[Verdict]") -> str:
+    counts = dict.fromkeys(("ok", "damaged", "unreadable", "unchecked"), 0)
+    for verdict in verdicts:
+        counts[verdict.state] += 1
+    size, seconds = sum(one.bytes for one in verdicts), sum(one.seconds for one in verdicts)
+    words = ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "nothing found"
+    return f"{words}; {scaled(size)}B in {seconds:.1f} s" + (f", {_rate(size, seconds)}" if size else "")
+
+
+def _rate(size: int, seconds: float) -> str:
+    return f"{scaled(size / seconds)}B/s"
+
+
+def _emit(screen: Screen, verdicts: "list[Verdict]", failure: BbyteError | None) -> None:
+    rows = [
+        {
+            "path": one.path,
+            "what": one.what,
+            "state": one.state,
+            "bytes": one.bytes,
+            "seconds": one.seconds,
+            "problems": [sentence for sentence, _ in one.problems],
+        }
+        for one in verdicts
+    ]
+    told = {"error": failure.message, "hint": failure.hint, "exit_code": failure.exit_code} if failure else {}
+    screen.emit_json({"items": rows, **told})
+    if failure is not None:
+        raise typer.Exit(failure.exit_code)

@@ -1,0 +1,194 @@
+"""Whether checkpoints and corpora are what they were when written: every file against its digest."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from bbyte import folders, manifest
+from bbyte.checkpoint import meta as checkpoint
+from bbyte.checkpoint import tensors
+from bbyte.checkpoint.contents import LEGACY
+from bbyte.checkpoint.listing import is_aside
+from bbyte.data import meta as corpus
+from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.folders import Folder
+
+State = Literal["ok", "damaged", "unreadable", "unchecked"]
+_MANIFESTS = (checkpoint.FILE, corpus.FILE)
+_WEIGHTS = ".safetensors"
+_RESTORE = "restore it from a copy, or make it again"
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is checked together: the files that a manifest describes, or some of them.
+
+    what: "checkpoint". files: size and digest of each. error: what is wrong with the manifest itself.
+    unchecked: why nothing here can be checked; empty where something can.
+    """
+
+    path: Path
+    what: str
+    files: Mapping[Path, tuple[int, str]]
+    error: BbyteError | OSError | None = None
+    unchecked: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """How much there is to read."""
+        return sum(size for size, _ in self.files.values())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of an item. problems: a sentence for each file that is not as it was, and a hint."""
+
+    path: Path
+    what: str
+    state: State
+    bytes: int = 0
+    seconds: float = 0.0
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+def items(path: Path) -> list[Item]:
+    """What there is to check at `path`, which is one of:
+
+    - a folder: every checkpoint and every corpus in it and below,
+    - a file of a checkpoint or of a corpus: only that file.
+
+    Raises UsageError where there is nothing at `path`.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        why = (
+            "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        )
+        raise UsageError(
+            f"{path} {why}", "name a checkpoint, a run, a corpus, or a folder above them"
+        ) from None
+    if path.is_dir():
+        return [item for folder in folders.below(path) for item in _in_folder(folder)]
+    return [_file(path)]
+
+
+def check(item: Item, on_bytes: Callable[[int], None] | None = None) -> Verdict:
+    """Read every file of an item, also after one that is damaged; `on_bytes` is told of each piece read."""
+    if item.unchecked:
+        return Verdict(item.path, item.what, "unchecked", problems=((item.unchecked, ""),))
+    began, errors = time.perf_counter(), [] if item.error is None else [item.error]
+    for path, (size, digest) in item.files.items():
+        try:
+            _check(path, size, digest, on_bytes)
+        except (BbyteError, OSError) as error:
+            errors.append(error)
+    damaged = any(isinstance(error, BbyteError) for error in errors)
+    state: State = "damaged" if damaged else "unreadable" if errors else "ok"
+    seconds = time.perf_counter() - began
+    return Verdict(item.path, item.what, state, item.bytes, seconds, tuple(map(_told, errors)))
+
+
+def _check(path: Path, size: int, digest: str, on_bytes: Callable[[int], None] | None) -> None:
+    with manifest.opened(path, _RESTORE) as file:
+        if (found := os.fstat(file.fileno()).st_size) != size:
+            raise DataError(f"{path} is {found} bytes long, not {size}", _RESTORE)
+        if manifest.digest_of(file, on_bytes) != digest:
+            raise DataError(f"{path} does not match its digest", _RESTORE)
+    if path.suffix == _WEIGHTS:
+        tensors.read_header(path)
+
+
+def _told(error: BbyteError | OSError) -> tuple[str, str]:
+    if isinstance(error, BbyteError):
+        return error.message, error.hint
+    return f"{error.filename} cannot be read: {error.strerror or error}", "change who may read it"
+
+
+def _in_folder(folder: Folder) -> Iterator[Item]:
+    if folder.error is not None:
+        yield Item(folder.path, "folder", {}, folder.error)
+    if is_aside(folder.path):
+        return
+    described: set[str] = set()
+    for name in _MANIFESTS:
+        if name in folder.files:
+            found = _described(folder.path, name)
+            described |= set(folder.files) if found.error else {path.name for path in found.files}
+            yield found
+    others = [name for name in folder.files if name not in described]
+    shards = [name for name in others if corpus.is_shard_name(name)]
+    if shards:
+        beside = "are not listed in" if corpus.FILE in folder.files else "have no"
+        yield Item(folder.path, "shards", {}, unchecked=f"{len(shards):,} shards {beside} {corpus.FILE}")
+    for name in others:
+        if name.endswith((LEGACY, _WEIGHTS)):
+            yield _undescribed(folder.path / name)
+
+
+def _described(folder: Path, name: str) -> Item:
+    """What the manifest of this name describes, the manifest among it: reading it has checked it."""
+    try:
+        if name == checkpoint.FILE:
+            content = checkpoint.read(folder)
+            pairs = {key: (entry["bytes"], entry["blake3"]) for key, entry in content.files.items()}
+            return Item(folder, "checkpoint", {folder / key: pair for key, pair in pairs.items()})
+        packed = corpus.read(folder)
+        shards = {folder / shard.name: (shard.bytes, shard.blake3) for shard in packed.shards}
+        held_out = packed.split is not None and packed.split.part == "val"
+        return Item(folder, "held-out part" if held_out else "corpus", shards, _held_out(folder, packed))
+    except (BbyteError, OSError) as error:
+        return Item(folder, "checkpoint" if name == checkpoint.FILE else "corpus", {}, error)
+
+
+def _held_out(folder: Path, packed: corpus.CorpusMeta) -> DataError | None:
+    """The error that a corpus lacks the part that was held out of it, or has that of another; None if not."""
+    if packed.split is None or packed.split.part != "train":
+        return None
+    path = folder / corpus.VAL_FOLDER / corpus.FILE
+    if not os.path.lexists(path):
+        return DataError(f"{path} is missing: the held-out part of {folder}", _RESTORE)
+    with suppress(BbyteError, OSError):  # which are told of that part itself
+        if corpus.read(path.parent).split != replace(packed.split, part="val"):
+            return DataError(f"{path} is not of what {folder} held out", _RESTORE)
+    return None
+
+
+def _file(path: Path) -> Item:
+    """The item of a single file: what the manifest beside it says of that file alone."""
+    if path.name in _MANIFESTS:
+        found = _described(path.parent, path.name)
+        own = found.error if not found.files else None
+        return Item(path, path.name, {}, own)
+    for name in _MANIFESTS:
+        if os.path.lexists(path.parent / name):
+            found = _described(path.parent, name)
+            if path in found.files:
+                return Item(path, f"file of a {found.what}", {path: found.files[path]})
+            if found.error is not None:
+                return Item(path, f"file of a {found.what}", {}, found.error)
+    return _undescribed(path)
+
+
+def _undescribed(path: Path) -> Item:
+    if path.name.endswith(LEGACY):
+        return Item(path, "legacy file", {}, unchecked="a legacy file has no digest")
+    if path.name.endswith(_WEIGHTS):
+        try:
+            tensors.read_header(path)
+        except (BbyteError, OSError) as error:
+            return Item(path, "weights", {}, error)
+        why = f"no {checkpoint.FILE} beside it tells its digest; its header is well formed"
+        return Item(path, "weights", {}, unchecked=why)
+    return Item(path, "file", {}, unchecked="nothing beside it tells its digest")
+
+
+def worst(verdicts: Sequence[Verdict]) -> State:
+    """The state of all together: damaged before unreadable before ok; unchecked where nothing was checked."""
+    states = {verdict.state for verdict in verdicts}
+    order: tuple[State, ...] = ("damaged", "unreadable", "ok")
+    return next((state for state in order if state in states), "unchecked")
