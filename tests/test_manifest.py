@@ -1,8 +1,10 @@
 """The gate before a manifest: whatever is not exactly one, with its own digest, is a DataError."""
 
 import json
+import os
 
 import pytest
+from blake3 import blake3
 
 from bbyte import manifest
 from bbyte.errors import DataError
@@ -124,3 +126,49 @@ def test_depth_is_bounded_to_32_levels(path):
 def test_surrogates_survive(path):
     signed(path, name="\udce9\ud800")
     assert read(path)["name"] == "\udce9\ud800"
+
+
+@pytest.mark.parametrize("number", [1 << 63, -(1 << 63) - 1, 10**30, 10**4000], ids=lambda n: str(n)[:9])
+def test_whole_numbers_beyond_64_bits_are_refused(path, number):
+    signed(path, list=number)
+    assert len(refused(path, "is too large a number").message) < 200 + len(str(path))
+
+
+@pytest.mark.parametrize("number", [(1 << 63) - 1, -(1 << 63)])
+def test_whole_numbers_of_64_bits_are_read(path, number):
+    signed(path, list=number)
+    assert read(path)["list"] == number
+
+
+def test_what_is_refused_is_shown_in_a_short_line(path):
+    signed(path, version="v" * 10_000)
+    assert len(refused(path, "has version").message) < 300 + len(str(path))
+    signed(path, **{"k" * 10_000: 1})
+    assert len(refused(path, "unknown key").message) < 300 + len(str(path))
+    assert manifest.shown("short") == "'short'"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link out", "circle"])
+def test_only_a_plain_file_of_the_folder_is_opened(path, tmp_path_factory, kind):
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to(os.devnull)
+        case "link out":
+            signed(elsewhere := tmp_path_factory.mktemp("elsewhere") / "thing.json")
+            path.symlink_to(elsewhere)
+        case "circle":
+            path.symlink_to(path.name)
+    refused(path, {"link out": "leads out", "circle": "is missing"}.get(kind, "is no plain file"))
+
+
+def test_the_digest_is_that_of_the_whole_file(path):
+    data = os.urandom(9 << 20)
+    path.write_bytes(data)
+    sizes = []
+    with manifest.opened(path, "") as file:
+        assert manifest.digest_of(file, sizes.append) == blake3(data).hexdigest()
+    assert sum(sizes) == len(data) and len(sizes) > 1

@@ -85,6 +85,16 @@ def test_well_signed_nonsense_is_refused(tmp_path, changes):
     assert "\n" not in caught.value.message
 
 
+def test_the_same_values_in_another_order_are_refused(tmp_path):
+    for place in (lambda all: all, lambda all: all["shards"][0], lambda all: all["split"]):
+        values = json.loads(meta.text(EXAMPLE))
+        first = next(iter(place(values)))
+        place(values)[first] = place(values).pop(first)  # the digest does not mind
+        (tmp_path / meta.FILE).write_text(json.dumps(values, indent=1) + "\n")
+        with pytest.raises(DataError, match="was changed after it was written"):
+            meta.read(tmp_path)
+
+
 @pytest.mark.parametrize(
     "text",
     [
