@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte verify'|'bbyte eval-bpb'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte eval-bpb'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -29,6 +29,11 @@ _bbyte() {
         'bbyte shard-tinystories:--sep-byte') COMPREPLY=($(compgen -W 'none' -- "$current")); return ;;
         'bbyte shard-tinystories:--val-fraction') return ;;
         'bbyte shard-tinystories:--config') return ;;
+        'bbyte tag-ckpt:--root') return ;;
+        'bbyte tag-ckpt:--family') return ;;
+        'bbyte tag-ckpt:--model-family') return ;;
+        'bbyte tag-ckpt:--variant') return ;;
+        'bbyte tag-ckpt:--config') return ;;
         'bbyte verify:--config') return ;;
         'bbyte eval-bpb:--data') return ;;
         'bbyte eval-bpb:--context') return ;;
@@ -382,10 +387,11 @@ _bbyte() {
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart pack shard-tinystories verify eval-bpb generate infill plan train runs plot ckpt" ;;
+        'bbyte:'*) words="quickstart pack shard-tinystories tag-ckpt verify eval-bpb generate infill plan train runs plot ckpt" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
+        'bbyte tag-ckpt:'-*) words="--all --root --apply --family --model-family --variant --force --quiet --json --config --help" ;;
         'bbyte verify:'-*) words="--quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --markdown --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;

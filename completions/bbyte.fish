@@ -5,7 +5,7 @@ function __bbyte_at
     set -l here bbyte
     for word in (commandline -opc)[2..]
         switch "$here $word"
-            case 'bbyte quickstart' 'bbyte pack' 'bbyte shard-tinystories' 'bbyte verify' 'bbyte eval-bpb' 'bbyte generate' 'bbyte infill' 'bbyte plan' 'bbyte plan ar' 'bbyte plan diffusion' 'bbyte plan mamba' 'bbyte train' 'bbyte train ar' 'bbyte train diffusion' 'bbyte train mamba' 'bbyte runs' 'bbyte runs list' 'bbyte runs show' 'bbyte runs diff' 'bbyte runs rm' 'bbyte runs report' 'bbyte plot' 'bbyte plot run' 'bbyte ckpt' 'bbyte ckpt ls' 'bbyte ckpt show' 'bbyte ckpt diff'
+            case 'bbyte quickstart' 'bbyte pack' 'bbyte shard-tinystories' 'bbyte tag-ckpt' 'bbyte verify' 'bbyte eval-bpb' 'bbyte generate' 'bbyte infill' 'bbyte plan' 'bbyte plan ar' 'bbyte plan diffusion' 'bbyte plan mamba' 'bbyte train' 'bbyte train ar' 'bbyte train diffusion' 'bbyte train mamba' 'bbyte runs' 'bbyte runs list' 'bbyte runs show' 'bbyte runs diff' 'bbyte runs rm' 'bbyte runs report' 'bbyte plot' 'bbyte plot run' 'bbyte ckpt' 'bbyte ckpt ls' 'bbyte ckpt show' 'bbyte ckpt diff'
                 set here "$here $word"
         end
     end
@@ -15,6 +15,7 @@ end
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a quickstart -d 'Show bbyte in two minutes'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a pack -d 'Pack any files into a corpus to train on'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a shard-tinystories -d 'Make a corpus of TinyStories'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a tag-ckpt -d 'Say what checkpoints are, and convert .pt files of earlier scripts into checkpoint folders beside them'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a verify -d 'Check checkpoints and corpora against their digests'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a eval-bpb -d 'Score data in bits per byte'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a generate -d 'Write on from a prompt, byte by byte'
@@ -53,6 +54,17 @@ complete -c bbyte -n "__bbyte_at 'bbyte shard-tinystories'" -l quiet -d 'Say not
 complete -c bbyte -n "__bbyte_at 'bbyte shard-tinystories'" -l json -d 'Give the result as JSON on stdout, for programs.'
 complete -c bbyte -n "__bbyte_at 'bbyte shard-tinystories'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'
 complete -c bbyte -n "__bbyte_at 'bbyte shard-tinystories'" -l help -d 'Show this message and exit.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l all -d 'Take all there are under --root.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l root -r -F -d 'Folder that --all looks through (default: artifacts/checkpoints).'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l apply -d 'Write the new checkpoints; without it nothing is written.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l family -x -d 'What the family is: ar, mamba, diffusion, or bitbyte, which is ar.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l model-family -x -d 'The same, in the old scripts\' word.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l variant -x -d 'What the variant is: ar or diffusion; of new ones ternary or full.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l force -d 'Where words contradict: what is asked for, else what is inferred.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l quiet -d 'Say nothing but warnings and errors.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l json -d 'Give the result as JSON on stdout, for programs.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'
+complete -c bbyte -n "__bbyte_at 'bbyte tag-ckpt'" -l help -d 'Show this message and exit.'
 complete -c bbyte -n "__bbyte_at 'bbyte verify'" -l quiet -d 'Say nothing but warnings and errors.'
 complete -c bbyte -n "__bbyte_at 'bbyte verify'" -l json -d 'Give the result as JSON on stdout, for programs.'
 complete -c bbyte -n "__bbyte_at 'bbyte verify'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'

@@ -6,6 +6,7 @@ $bbytePlaces = @{
         @('quickstart', 'Show bbyte in two minutes'),
         @('pack', 'Pack any files into a corpus to train on'),
         @('shard-tinystories', 'Make a corpus of TinyStories'),
+        @('tag-ckpt', 'Say what checkpoints are, and convert .pt files of earlier scripts into checkpoint folders beside them'),
         @('verify', 'Check checkpoints and corpora against their digests'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),
@@ -46,6 +47,19 @@ $bbytePlaces = @{
         @('--sep-byte', 'The byte after each story, or none.'),
         @('--val-fraction', 'Share of the stories to hold out for validation, chosen by content.'),
         @('--force', 'Replace the corpus that is in the folder.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte tag-ckpt' = @(
+        @('--all', 'Take all there are under --root.'),
+        @('--root', 'Folder that --all looks through (default: artifacts/checkpoints).'),
+        @('--apply', 'Write the new checkpoints; without it nothing is written.'),
+        @('--family', 'What the family is: ar, mamba, diffusion, or bitbyte, which is ar.'),
+        @('--model-family', 'The same, in the old scripts'' word.'),
+        @('--variant', 'What the variant is: ar or diffusion; of new ones ternary or full.'),
+        @('--force', 'Where words contradict: what is asked for, else what is inferred.'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -652,6 +666,11 @@ $bbyteChoices = @{
     'bbyte shard-tinystories --sep-byte' = @('none')
     'bbyte shard-tinystories --val-fraction' = @()
     'bbyte shard-tinystories --config' = @()
+    'bbyte tag-ckpt --root' = @()
+    'bbyte tag-ckpt --family' = @()
+    'bbyte tag-ckpt --model-family' = @()
+    'bbyte tag-ckpt --variant' = @()
+    'bbyte tag-ckpt --config' = @()
     'bbyte verify --config' = @()
     'bbyte eval-bpb --data' = @()
     'bbyte eval-bpb --context' = @()

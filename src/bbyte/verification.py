@@ -123,8 +123,9 @@ def _in_folder(folder: Folder) -> Iterator[Item]:
     others = [name for name in folder.files if name not in described]
     shards = [name for name in others if corpus.is_shard_name(name)]
     if shards:
-        beside = "are not listed in" if corpus.FILE in folder.files else "have no"
-        yield Item(folder.path, "shards", {}, unchecked=f"{len(shards):,} shards {beside} {corpus.FILE}")
+        many = f"{len(shards):,} shards have" if len(shards) > 1 else "1 shard has"
+        where = f"no entry in {corpus.FILE}" if corpus.FILE in folder.files else f"no {corpus.FILE}"
+        yield Item(folder.path, "shards", {}, unchecked=f"{many} {where}")
     for name in others:
         if name.endswith((LEGACY, _WEIGHTS)):
             yield _undescribed(folder.path / name)

@@ -36,8 +36,10 @@ class Change:
     @property
     def relative(self) -> float:
         """||B - A|| / ||A||; infinite where A is zero, NaN where a number is not finite."""
+        if not (math.isfinite(self.difference) and math.isfinite(self.size)):
+            return math.nan
         if not self.size:
-            return math.inf if self.difference else self.difference
+            return math.inf if self.difference else 0.0
         return math.sqrt(self.difference / self.size)
 
 
@@ -81,12 +83,12 @@ class Differences:
 
 
 def differences(
-    first: Contents, second: Contents, on_bytes: Callable[[int], None] | None = None
+    first: Contents, second: Contents, on_progress: Callable[[int], None] | None = None
 ) -> Differences:
     """In what two checkpoints differ. Weights are read only where their digests differ, in blocks.
 
-    `on_bytes` is told how many bytes of `first` were compared. Raises DataError for a file that changes
-    while it is read.
+    `on_progress` is told how many bytes of `first` were compared so far, of `to_compare`. Raises DataError
+    for a file that is cut off while it is read.
     """
     here, there = first.tensors, second.tensors
     common = [name for name in here if name in there]
@@ -98,7 +100,7 @@ def differences(
         only_first=tuple(name for name in here if name not in there),
         only_second=tuple(name for name in there if name not in here),
         reshaped=tuple((name, here[name], there[name]) for name in common if here[name] != there[name]),
-        changes=() if same else tuple(_changes(first, second, common, on_bytes or (lambda count: None))),
+        changes=() if same else tuple(_changes(first, second, common, on_progress or (lambda count: None))),
     )
 
 
@@ -111,6 +113,17 @@ def _files(first: CheckpointMeta, second: CheckpointMeta) -> dict[str, str]:
             same = first.files[name]["blake3"] == second.files[name]["blake3"]
             found[name] = SAME if same else "differs"
     return found
+
+
+def to_compare(first: Contents, second: Contents) -> int:
+    """How many bytes of the first `differences` will read."""
+    if _files(first.meta, second.meta)[MODEL] == SAME:
+        return 0
+    return sum(
+        math.prod(info.shape) * ITEM_SIZES[info.dtype]
+        for name, info in first.tensors.items()
+        if name in second.tensors and second.tensors[name].shape == info.shape
+    )
 
 
 def _settings(meta: CheckpointMeta) -> dict[str, Any]:
@@ -126,18 +139,19 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 
 
 def _unequal(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for name in dict.fromkeys((*here, *there)):
+    groups = list(dict.fromkeys(name.partition(".")[0] for name in (*here, *there)))
+    for name in sorted({**here, **there}, key=lambda name: groups.index(name.partition(".")[0])):
         if here.get(name) != there.get(name):
             yield name, here.get(name), there.get(name)
 
 
 def _changes(
-    first: Contents, second: Contents, names: list[str], on_bytes: Callable[[int], None]
+    first: Contents, second: Contents, names: list[str], on_progress: Callable[[int], None]
 ) -> Iterator[Change]:
     import numpy as np
 
     here, there = _starts(first), _starts(second)
-    paths = first.path / MODEL, second.path / MODEL
+    paths, done = (first.path / MODEL, second.path / MODEL), 0
     with manifest.opened(paths[0], DAMAGED) as one, manifest.opened(paths[1], DAMAGED) as other:
         for name in names:
             a, b = first.tensors[name], second.tensors[name]
@@ -151,7 +165,8 @@ def _changes(
                 with np.errstate(all="ignore"):  # what is not finite shows in the sums
                     moved = _numbers(paths[1], other, b.dtype, count) - x
                     difference, size = difference + float(moved @ moved), size + float(x @ x)
-                on_bytes(count * ITEM_SIZES[a.dtype])
+                done += count * ITEM_SIZES[a.dtype]
+                on_progress(done)
             yield Change(name, difference, size)
 
 

@@ -107,22 +107,18 @@ def diff(
     The exit code is 0 whether they differ or not.
     """
     from bbyte.checkpoint import contents
-    from bbyte.checkpoint.differences import differences
-    from bbyte.checkpoint.meta import MODEL
+    from bbyte.checkpoint.differences import differences, to_compare
     from bbyte.terminal import checkpoint_differences as shown
 
     left, right = contents.read(first), contents.read(second)
     for found in (left, right):
         _warn_of_skipped(screen, found)
-    done = 0
-    with screen.progress("comparing", left.files[MODEL]) as bar:
-
-        def add(count: int) -> None:
-            nonlocal done
-            done += count
-            bar.update(done)
-
-        compared = differences(left, right, add)
+    total = to_compare(left, right)
+    if total:
+        with screen.progress("comparing", total) as bar:
+            compared = differences(left, right, bar.update)
+    else:
+        compared = differences(left, right)
     if screen.json:
         screen.emit_json(shown.document(left, right, compared))
         return

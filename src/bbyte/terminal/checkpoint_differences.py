@@ -3,19 +3,27 @@
 import math
 from typing import Any
 
-from bbyte.checkpoint.contents import Contents
+from bbyte.checkpoint.contents import Contents, is_bound
 from bbyte.checkpoint.differences import Change, Differences
 from bbyte.checkpoint.tensors import TensorInfo
+from bbyte.figures import bound
 from bbyte.terminal.runs import Rows
 from bbyte.terminal.screen import Screen
 
+_FIGURE = "_bpb"
+"""Ends the names of figures in bits per byte."""
+_MOVED = "|B - A| / |A|"
 _MOST_MOVED, _LISTED = 5, 20
 
 
 def show(screen: Screen, first: Contents, second: Contents, found: Differences) -> None:
     """All differences, on stdout; the checkpoints are called A and B."""
     screen.print(f"A  {first.path}\nB  {second.path}")
-    rows: Rows = [(name, _cell(here), _cell(there)) for name, here, there in found.settings]
+    bounds = is_bound(first.meta), is_bound(second.meta)
+    rows: Rows = [
+        (name, _cell(name, here, bounds[0]), _cell(name, there, bounds[1]))
+        for name, here, there in found.settings
+    ]
     screen.table("settings that differ", ("setting", "A", "B"), rows or [("none", "", "")])
     words = {"same": "the same", "differs": "differs", "only first": "only in A", "only second": "only in B"}
     screen.table("files, by digest", ("file", ""), [(name, words[how]) for name, how in found.files.items()])
@@ -28,9 +36,9 @@ def show(screen: Screen, first: Contents, second: Contents, found: Differences) 
     screen.print(f"{len(moved):,} of {len(found.changes):,} tensors of the same shape differ")
     if moved:
         parts = [(one.name, _percent(one)) for one in (*found.parts, found.total)]
-        screen.table("how far they moved: |B - A| / |A|", ("part", "moved"), parts)
+        screen.table("how far they moved", ("part", _MOVED), parts)
         screen.table(
-            "moved most", ("tensor", "moved"), [(one.name, _percent(one)) for one in most_moved(found)]
+            "moved most", ("tensor", _MOVED), [(one.name, _percent(one)) for one in most_moved(found)]
         )
 
 
@@ -44,6 +52,7 @@ def document(first: Contents, second: Contents, found: Differences) -> dict[str,
     return {
         "checkpoints": [first.path, second.path],
         "settings": {name: [here, there] for name, here, there in found.settings},
+        "is_bound": [is_bound(first.meta), is_bound(second.meta)],
         "files": found.files,
         "same_weights": found.same_weights,
         "only_first": found.only_first,
@@ -67,7 +76,9 @@ def _shape(info: TensorInfo) -> str:
     return f"{info.dtype} {'x'.join(map(str, info.shape))}"
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any, is_bound: bool) -> str:
+    if name.endswith(_FIGURE) and isinstance(value, float):
+        return bound(value, is_bound)
     return "" if value is None else str(value)
 
 
@@ -78,4 +89,4 @@ def _farness(change: Change) -> float:
 def _percent(change: Change) -> str:
     if math.isnan(change.relative):
         return "not finite"
-    return "from zero" if math.isinf(change.relative) else f"{change.relative:.3%}"
+    return "from zero" if math.isinf(change.relative) else f"{100 * change.relative:.3g}%"

@@ -15,6 +15,7 @@ from bbyte.figures import bound, scaled
 from bbyte.terminal.runs import Rows, age, width
 from bbyte.terminal.screen import Screen
 
+_TOGETHER = "\xa0"
 _WIDEST, _LABEL, _FINGERPRINT = 100, 12, 12
 
 
@@ -89,10 +90,7 @@ def show(screen: Screen, found: Contents) -> None:
     """All about one checkpoint, on stdout."""
     screen.print(f"{found.path}")
     for label, text in _facts(found):
-        room = min(width() or 80, _WIDEST)
-        indent = " " * _LABEL
-        lines = textwrap.wrap(text, room, initial_indent=f"{label:<{_LABEL}}", subsequent_indent=indent)
-        screen.print("\n".join(lines) or label)
+        screen.print(_filled(label, text))
     sizes = [(part.name, f"{part.parameters:,}", part.bytes) for part in found.parts]
     others = {name: size for name, size in found.files.items() if name not in (MODEL, FILE)}
     sizes += [(Path(name).stem, "", size) for name, size in others.items()]
@@ -101,6 +99,18 @@ def show(screen: Screen, found: Contents) -> None:
     screen.table("", ("part", "parameters", "size", "share"), rows)
     if found.matrices:
         _show_matrices(screen, found.matrices)
+
+
+def _filled(label: str, text: str) -> str:
+    """A label and lines of text beside it; a setting stays on the line of its name."""
+    filled = textwrap.fill(
+        text,
+        min(width() or 80, _WIDEST),
+        initial_indent=f"{label:<{_LABEL}}",
+        subsequent_indent=" " * _LABEL,
+        break_on_hyphens=False,
+    )
+    return filled.replace(_TOGETHER, " ")
 
 
 def _facts(found: Contents) -> list[tuple[str, str]]:
@@ -115,7 +125,10 @@ def _facts(found: Contents) -> list[tuple[str, str]]:
             "parameters",
             f"{found.parameters:,}, {found.inner_parameters:,} without embedding and head; {types}",
         ),
-        ("trained", f"{about.step:,} steps, {scaled(about.bytes_seen)}B seen, context {about.context:,}"),
+        (
+            "trained",
+            f"{about.step:,} steps, {scaled(about.bytes_seen)}B seen, context {about.context:,} bytes",
+        ),
         ("validation", _validation(about)),
         ("files", ", ".join(f"{name} {scaled(size)}B" for name, size in found.files.items())),
         ("packed", _packed(found)),
@@ -165,7 +178,7 @@ def _corpus(corpus: dict[str, Any]) -> str:
 def _listing(values: dict[str, Any]) -> str:
     words = []
     for key, value in values.items():
-        words.append(_listing(value) if isinstance(value, dict) else f"{key} {value}")
+        words.append(_listing(value) if isinstance(value, dict) else f"{key}{_TOGETHER}{value}")
     return ", ".join(words)
 
 
