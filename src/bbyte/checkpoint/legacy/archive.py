@@ -64,12 +64,17 @@ def read(file: BinaryIO, path: Path) -> Archive:
         for name, entry in entries.items():
             if not name.startswith("data") and entry.size > _SMALL:
                 raise _OddError(f"has an entry {name!r} of {entry.size} bytes")
-        if "byteorder" in entries and _content(file, entries["byteorder"], "byteorder") != b"little":
+        contents = {
+            name: _content(file, entry, name)
+            for name, entry in entries.items()
+            if not name.startswith("data/")
+        }
+        if contents.get("byteorder", b"little") != b"little":
             raise _OddError("was saved on a machine of another byte order")
-        pickle = _content(file, entries["data.pkl"], "data.pkl")
     except _OddError as odd:
         raise DataError(f"{path} {odd}", odd.hint) from None
-    return Archive(pickle, {name[5:]: entry for name, entry in entries.items() if name.startswith("data/")})
+    storages = {name[5:]: entry for name, entry in entries.items() if name.startswith("data/")}
+    return Archive(contents["data.pkl"], storages)
 
 
 def check_data(file: BinaryIO, archive: Archive, path: Path) -> None:

@@ -2,9 +2,9 @@
 
     python -m bbyte.checkpoint.legacy.child FILE SIZE CONFIG_CLASS FOLDER
 
-FILE is a path that leads to an open file descriptor; CONFIG_CLASS and FOLDER may be empty. Before anything
-else the process takes its own rights to memory, time, files and processes away, so that the worst a file can do
-here is to end this process. Whatever it answers is checked by the one that started it.
+FILE is a path that leads to an open file descriptor; CONFIG_CLASS and FOLDER may be empty. Before it looks
+at the file the process takes its own rights to memory, time, files and processes away, so that the worst a
+file can do here is to end this process. Whatever it answers is checked by the one that started it.
 """
 
 import json
@@ -126,7 +126,7 @@ def _facts(content: Any, size: int, folder: Path | None) -> dict[str, Any]:
 
 def _state(content: dict[str, Any]) -> tuple[str, "dict[str, Tensor]"]:
     """The model's state dict, its names without what wrappers put in front, and where it stands."""
-    places = {**{key: content.get(key) for key in WEIGHTS}, "": content}
+    places: dict[str, Any] = {**{key: content.get(key) for key in WEIGHTS}, "": content}
     held = [key for key, found in places.items() if _are_tensors(found)]
     if not held:
         raise _RefusedError("holds no model: no dict of tensors named model, model_state or model_state_dict")

@@ -152,12 +152,12 @@ class _Machine:
             _refuse("holds a damaged pickle")
         self._stack[-count:] = [tuple(self._stack[-count:])]
 
-    def append(self, items: list[Any]) -> None:
-        if self._stack[-1] is not _Thing.LIST or not items:
+    def append(self, _: list[Any]) -> None:
+        if self._stack[-1] is not _Thing.LIST:
             _refuse("holds a pickle that adds to what is no list")
 
     def set_items(self, items: list[Any]) -> None:
-        if self._stack[-1] not in (_Thing.DICT, _Thing.ORDERED) or len(items) % 2 or not items:
+        if self._stack[-1] not in (_Thing.DICT, _Thing.ORDERED) or len(items) % 2:
             _refuse("holds a pickle that adds to what is no dict")
         if not all(isinstance(key, str | int | float | None) for key in items[::2]):
             _refuse("holds a dict whose keys are neither text nor numbers")
