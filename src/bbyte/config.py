@@ -131,7 +131,8 @@ def from_dict(kind: type[C], values: Mapping[str, Any], *, where: str) -> C:
     known = {field.name for field in dataclasses.fields(kind)}
     problems = Problems()
     for key in values:
-        problems.check(key in known, f"{where}: unknown setting {key!r}", suggest(key, known))
+        if key not in known:
+            problems.check(False, f"{where}: unknown setting {key!r}", suggest(key, known))
     problems.raise_if_any()
     return kind(**values)
 
