@@ -49,8 +49,8 @@ def extract(path: Path, into: Path | None = None) -> Extracted:
     """Read the legacy checkpoint at `path`; with `into`, write its tensors to `into`/tensors.safetensors.
 
     The archive and the pickle are checked here as bytes; only then does a child process with little memory
-    and time let torch read them, `weights_only`. Raises DataError for a damaged or hostile file, UsageError where
-    there is no such file, BbyteError where this machine cannot limit a process.
+    and time let torch read them, `weights_only`. Raises DataError for a damaged or hostile file, UsageError
+    where there is no such file, BbyteError where this machine cannot limit a process.
     """
     _require_limits()
     target = into / answer.TENSORS_FILE if into else None
