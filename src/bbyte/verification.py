@@ -45,7 +45,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an item. problems: a sentence for each file that is not as it was, and a hint."""
+    """What became of an item.
+
+    bytes: how many were read. problems: a sentence for each file that is not as it was, and a hint.
+    """
 
     path: Path
     what: str
@@ -61,17 +64,12 @@ def items(path: Path) -> list[Item]:
     - a folder: every checkpoint and every corpus in it and below,
     - a file of a checkpoint or of a corpus: only that file.
 
-    Raises UsageError where there is nothing at `path`.
+    Raises UsageError where there is nothing at `path`, OSError where none can tell.
     """
-    try:
-        path.stat()
-    except OSError as error:
-        why = (
-            "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        )
+    if not _exists(path):
         raise UsageError(
-            f"{path} {why}", "name a checkpoint, a run, a corpus, or a folder above them"
-        ) from None
+            f"{path} does not exist", "name a checkpoint, a run, a corpus, or a folder above them"
+        )
     if path.is_dir():
         return [item for folder in folders.below(path) for item in _in_folder(folder)]
     return [_file(path)]
@@ -81,19 +79,26 @@ def check(item: Item, on_bytes: Callable[[int], None] | None = None) -> Verdict:
     """Read every file of an item, also after one that is damaged; `on_bytes` is told of each piece read."""
     if item.unchecked:
         return Verdict(item.path, item.what, "unchecked", problems=((item.unchecked, ""),))
-    began, errors = time.perf_counter(), [] if item.error is None else [item.error]
+    began, read, errors = time.perf_counter(), 0, [] if item.error is None else [item.error]
+
+    def count(more: int) -> None:
+        nonlocal read
+        read += more
+        if on_bytes is not None:
+            on_bytes(more)
+
     for path, (size, digest) in item.files.items():
         try:
-            _check(path, size, digest, on_bytes)
+            _check(path, size, digest, count)
         except (BbyteError, OSError) as error:
             errors.append(error)
     damaged = any(isinstance(error, BbyteError) for error in errors)
     state: State = "damaged" if damaged else "unreadable" if errors else "ok"
     seconds = time.perf_counter() - began
-    return Verdict(item.path, item.what, state, item.bytes, seconds, tuple(map(_told, errors)))
+    return Verdict(item.path, item.what, state, read, seconds, tuple(map(_told, errors)))
 
 
-def _check(path: Path, size: int, digest: str, on_bytes: Callable[[int], None] | None) -> None:
+def _check(path: Path, size: int, digest: str, on_bytes: Callable[[int], None]) -> None:
     with manifest.opened(path, _RESTORE) as file:
         if (found := os.fstat(file.fileno()).st_size) != size:
             raise DataError(f"{path} is {found} bytes long, not {size}", _RESTORE)
@@ -151,12 +156,21 @@ def _held_out(folder: Path, packed: corpus.CorpusMeta) -> DataError | None:
     if packed.split is None or packed.split.part != "train":
         return None
     path = folder / corpus.VAL_FOLDER / corpus.FILE
-    if not os.path.lexists(path):
-        return DataError(f"{path} is missing: the held-out part of {folder}", _RESTORE)
     with suppress(BbyteError, OSError):  # which are told of that part itself
+        if not _exists(path):
+            return DataError(f"{path} is missing: the held-out part of {folder}", _RESTORE)
         if corpus.read(path.parent).split != replace(packed.split, part="val"):
             return DataError(f"{path} is not of what {folder} held out", _RESTORE)
     return None
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something at `path`, if only a link to nothing. Raises OSError where none can tell."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _file(path: Path) -> Item:
@@ -166,7 +180,7 @@ def _file(path: Path) -> Item:
         own = found.error if not found.files else None
         return Item(path, path.name, {}, own)
     for name in _MANIFESTS:
-        if os.path.lexists(path.parent / name):
+        if _exists(path.parent / name):
             found = _described(path.parent, name)
             if path in found.files:
                 return Item(path, f"file of a {found.what}", {path: found.files[path]})

@@ -42,7 +42,7 @@ def test_damage(root, capfd):
         file.write_bytes(file.read_bytes()[:-1] + b"?")
     seen = said(capfd, "artifacts", code=3)
     assert [line.split()[0] for line in seen.out.splitlines()] == ["damaged", "ok", "damaged"]
-    assert "error: 2 of 3 are damaged; the first: artifacts/checkpoints/run/step-0000001/model" in seen.err
+    assert "error: 2 of 3 are damaged: artifacts/checkpoints/run/step-0000001/model" in seen.err
     assert "hint: restore it" in seen.err
     one = said(capfd, root / "datasets" / "tales" / "shard_00000.bin", code=3)
     assert "does not match its digest" in one.err and "of 1" not in one.err

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bbyte import folders
 from bbyte.checkpoint import contents, find, meta
@@ -14,12 +15,13 @@ from bbyte.errors import BbyteError
 class Listed:
     """A checkpoint: what it says of itself, or why that cannot be believed.
 
-    bytes: the size of all its files, 0 where it is damaged. changed: when it was saved, in seconds since the
+    bytes: the size of all its files, 0 unless it is ok. changed: when it was saved, in seconds since the
     epoch.
     """
 
     path: Path
     meta: CheckpointMeta | None
+    state: Literal["ok", "damaged", "unreadable"]
     problem: str
     bytes: int
     changed: float
@@ -77,6 +79,8 @@ def _listed(path: Path) -> Listed:
     try:
         changed = (path / meta.FILE).stat().st_mtime
         content = meta.read(path)
-        return Listed(path, content, "", sum(contents.sizes(path, content).values()), changed)
-    except (BbyteError, OSError) as error:
-        return Listed(path, None, contents.why(error), 0, changed)
+        return Listed(path, content, "ok", "", sum(contents.sizes(path, content).values()), changed)
+    except BbyteError as error:
+        return Listed(path, None, "damaged", contents.why(error), 0, changed)
+    except OSError as error:
+        return Listed(path, None, "unreadable", contents.why(error), 0, changed)

@@ -76,7 +76,8 @@ def _failure(verdicts: "list[Verdict]", idle: list[Path]) -> BbyteError | None:
         bad = [verdict for verdict in verdicts if verdict.state == state]
         if bad:
             sentence, hint = bad[0].problems[0]
-            count = f"{len(bad):,} of {len(verdicts):,} are {state}; the first: " if len(verdicts) > 1 else ""
+            verb = "is" if len(bad) == 1 else "are"
+            count = f"{len(bad):,} of {len(verdicts):,} {verb} {state}: " if len(verdicts) > 1 else ""
             return kind(count + sentence, hint)
     if idle:
         hint = "checkpoints (checkpoint.json) and packed corpora (corpus.json) carry digests"

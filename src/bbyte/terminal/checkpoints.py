@@ -43,12 +43,12 @@ def _row(one: Listed, root: Path, is_best: bool, now: float) -> dict[str, str]:
     bpb = figure(found) + (" *" if is_best else "") if found else ""
     return {
         "checkpoint": _name(one.path, root),
-        "kind": found.kind if found else "damaged",
-        "family": found.family if found else "damaged",
+        "kind": found.kind if found else "",
+        "family": found.family if found else "",
         "variant": _variant(found) if found else "",
         "step": f"{found.step:,}" if found else "",
         "size": f"{scaled(one.bytes)}B" if found else "",
-        "val bpb": bpb if found else "damaged",
+        "val bpb": bpb if found else one.state,
         "age": age(now - one.changed) if one.changed else "",
     }
 
@@ -59,6 +59,7 @@ def listed_document(one: Listed, root: Path, is_best: bool) -> dict[str, Any]:
     return {
         "path": one.path,
         "name": _name(one.path, root),
+        "state": one.state,
         "problem": one.problem or None,
         "kind": found.kind if found else None,
         "family": found.family if found else None,
