@@ -22,6 +22,7 @@ from bbyte.commands import (
     quickstart,
     runs,
     shard_tinystories,
+    tag_ckpt,
     train,
     verify,
 )
@@ -53,6 +54,7 @@ add_group(app, "train", train.group(), panel="Training")
 add_group(app, "runs", runs.group(), panel="Training")
 add_group(app, "plot", plot.group(), panel="Training")
 add_group(app, "ckpt", ckpt.group(), panel="Checkpoints")
+register(app, "tag-ckpt", tag_ckpt.tag_ckpt, panel="Checkpoints", examples=tag_ckpt.EXAMPLES)
 register(app, "verify", verify.verify, panel="Checkpoints", examples=verify.EXAMPLES)
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(

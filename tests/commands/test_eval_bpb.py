@@ -108,13 +108,17 @@ def test_the_table_as_markdown(run, capfd):
 
 def test_of_several_the_damaged_one_is_left_out_and_said(run, capfd):
     broken = run / "step-0000001" / "model.safetensors"
-    broken.write_bytes(broken.read_bytes()[:-1] + b"?")
+    broken.write_bytes(broken.read_bytes()[:-1] + b"!")
     words = ["eval-bpb", "--data", "book.txt", str(run / "step-0000001"), str(run / "step-0000002")]
     assert main(words) == 3
     shown = capfd.readouterr()
     assert "step-0000002" in shown.out and "step-0000001" not in shown.out
     assert f"left out: {broken} does not match" in shown.err
     assert "error: 1 of the checkpoints could not be read" in shown.err
+    assert main([*words, "--json"]) == 3
+    assert json.loads(capfd.readouterr().out)["damaged"] == [
+        f"{broken} does not match the digest in checkpoint.json"
+    ]
 
 
 def test_a_model_of_unknown_training_is_said_to_be_one(place, capfd):

@@ -12,6 +12,8 @@ from bbyte.errors import BbyteError, DataError, UsageError
 
 ROOT = Path("artifacts/checkpoints")
 STEP = "step-*"
+LEGACY = (".pt", ".pth")
+"""Endings of the files that torch.save wrote for earlier scripts."""
 ASIDE = ".old"
 """Ends the name of a checkpoint while a save puts another of the same step in its place."""
 
@@ -54,6 +56,10 @@ def find(path: Path) -> Found:
     if not path.exists():
         raise UsageError(
             f"{path} does not exist", "a checkpoint is a folder such as step-0002000, or its run's folder"
+        )
+    if path.suffix.lower() in LEGACY:
+        raise UsageError(
+            f"{path} is a checkpoint of earlier scripts", f"bbyte tag-ckpt {path} --apply converts it"
         )
     skipped: list[tuple[Path, str]] = []
     for step in steps(path):

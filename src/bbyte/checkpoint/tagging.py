@@ -11,7 +11,6 @@ from bbyte.checkpoint.legacy.extract import extract
 from bbyte.checkpoint.legacy.recognise import OURS, agreed_family, check_convertible, recognise
 from bbyte.errors import BbyteError, DataError, UsageError
 
-LEGACY = (".pt", ".pth")
 LEGACY_KIND = "legacy"
 SOURCE_DIGEST = "source_blake3"
 
@@ -51,7 +50,7 @@ def candidates(root: Path) -> list[Path]:
         below[:] = [name for name in below if not name.startswith(".") and not name.endswith(find.ASIDE)]
         if meta.FILE in files:
             found.append(folder)
-        found += [folder / name for name in files if Path(name).suffix.lower() in LEGACY]
+        found += [folder / name for name in files if Path(name).suffix.lower() in find.LEGACY]
     return sorted(found)
 
 
@@ -94,11 +93,8 @@ def _of_folder(path: Path, family: str | None, variant: str | None, force: bool)
             continue
         if word not in OURS and word not in ("ternary", "full"):
             raise UsageError(f"{word!r} means neither a family nor a variant", f"one of {', '.join(OURS)}")
-        agrees = (
-            word == form
-            or OURS.get(word) == described.family
-            or (word == "ar" and described.family == "mamba")
-        )
+        agrees = word == form or OURS.get(word) == described.family
+        agrees |= flag == "--variant" and word == "ar" and described.family == "mamba"
         if not agrees:
             what = f"its {meta.FILE} says family {described.family}, variant {form}"
             raise UsageError(

@@ -142,8 +142,11 @@ def eval_bpb(
                 "scores": rows,
                 "anchors": [asdict(anchor) for anchor in compared],
                 "primed_with": primed_with or None,
+                "damaged": [problem.message for problem in damaged],
             }
         )
+        if damaged:
+            raise typer.Exit(DataError.exit_code)
     else:
         show = screen.markdown if markdown else screen.table
         sizes = f"{chosen.source.size:,} bytes, {placement.precision} on {placement.device}"

@@ -124,18 +124,23 @@ def _outcome(row: dict[str, Any]) -> str:
         return "refused"
     if row["kind"] != "legacy":
         return "is a checkpoint"
-    return f"{'is' if row['done'] else 'would be'} {row['target']}"
+    where = Path(row["target"]).relative_to(Path(row["path"]).parent)
+    return f"{'is' if row['done'] else 'would be'} {where} beside it"
 
 
 def _raise_for(screen: Screen, problems: list[BbyteError], count: int) -> None:
     """One problem of one checkpoint is the error; several are warnings before it."""
     if not problems:
         return
+    damaged = sum(isinstance(problem, DataError) for problem in problems)
+    if screen.json:  # the document has said it all
+        raise typer.Exit(
+            problems[0].exit_code if count == 1 else DataError.exit_code if damaged else BbyteError.exit_code
+        )
     if count == 1:
         raise problems[0]
     for problem in problems:
         screen.warn(f"{problem.message}; {problem.hint}" if problem.hint else problem.message)
-    damaged = sum(isinstance(problem, DataError) for problem in problems)
     kind = DataError if damaged else BbyteError
     said = f", {damaged} of them damaged or hostile" if damaged else ""
     raise kind(f"{len(problems)} of {count} checkpoints were refused{said}", "the warnings above say why")
