@@ -121,6 +121,15 @@ def test_of_several_the_damaged_one_is_left_out_and_said(run, capfd):
     ]
 
 
+def test_a_corpus_too_large_to_check_is_said_to_be_one(run, capfd, monkeypatch):
+    from bbyte.data import corpus as corpus_module
+
+    assert main(["pack", "book.txt", "--out-dir", "corpus"]) == 0
+    monkeypatch.setattr(corpus_module, "CHECKED_AS_READ", 10)
+    assert main(["eval-bpb", "--data", "corpus"]) == 0
+    assert "digests of corpus unchecked: it is large; bbyte verify checks them" in capfd.readouterr().err
+
+
 def test_a_model_of_unknown_training_is_said_to_be_one(place, capfd):
     run = place / "artifacts" / "checkpoints" / "old"
     checkpoint(run, corpus={"path": "unknown", "size": 0, "fingerprint": ""})

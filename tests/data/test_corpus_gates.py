@@ -39,6 +39,17 @@ def test_a_shard_is_checked_once(tmp_path, monkeypatch):
     assert len(checked) == 6, "who asks for it has all read anew"
 
 
+def test_a_very_large_corpus_is_checked_only_on_demand_and_says_so(tmp_path, monkeypatch):
+    write(tmp_path / "c", bytes(100), shard_bytes=40)
+    assert ByteCorpus.open(tmp_path / "c").is_checked
+    (tmp_path / "c" / "shard_00001.bin").write_bytes(b"x" * 40)
+    monkeypatch.setattr(corpus_module, "CHECKED_AS_READ", 99)
+    corpus = ByteCorpus.open(tmp_path / "c")
+    assert not corpus.is_checked and corpus.read(40, 80).tobytes() == b"x" * 40
+    with pytest.raises(DataError, match=r"shard_00001\.bin is damaged"):
+        corpus.verify()
+
+
 def test_a_shard_is_a_plain_file_in_its_folder(tmp_path):
     def corpus(name):
         write(tmp_path / name, b"abc")

@@ -194,7 +194,10 @@ def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: 
     if data is None:
         data, sentence = default_corpus()
         screen.say(sentence)
-    source, part, is_new = held_out(ByteCorpus.open(data), [one.meta for one in found])
+    corpus = ByteCorpus.open(data)
+    source, part, is_new = held_out(corpus, [one.meta for one in found])
+    if corpus.meta is not None and not corpus.is_checked:
+        screen.say(f"digests of {data} unchecked: it is large; bbyte verify checks them")
     if unknown := [one.path.name for one in found if not one.meta.corpus["fingerprint"]]:
         screen.warn(f"{', '.join(unknown)}: it is not known what was trained on; {data} may be part of it")
     if not is_new:

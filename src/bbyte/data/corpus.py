@@ -22,6 +22,8 @@ from bbyte.errors import DataError, UsageError
 
 _MAPS_OPEN = 256
 _SAMPLED = 64 << 10
+CHECKED_AS_READ = 16 << 30
+"""The largest corpus, in bytes, whose digests are checked as it is read: a few seconds of hashing a start."""
 _RESTORE = "restore it from a copy, or pack the corpus again"
 
 
@@ -29,13 +31,15 @@ class ByteCorpus:
     """One long array of bytes, made of one file or many in a row; nothing is read before it is asked for.
 
     Where there is a corpus.json, no byte of a shard is given before the whole shard was found to have the
-    digest noted there, once in the life of this object. What is read afterwards lies in a memory map: a file
+    digest noted there, once in the life of this object; of a corpus larger than 16 GiB, where that would hold
+    up every start for minutes, `verify` alone does so. What is read afterwards lies in a memory map: a file
     that is written over then changes what is read, and one that is cut off ends the process (SIGBUS). bbyte
     does neither: pack puts a new folder in the place of the old.
 
     path: what was opened. name: a short name for it. size: bytes in all, separators included. files: what it
     is made of. meta: the content of corpus.json, or None where there is none. separator: the byte after each
-    document, or None when there is none or it is unknown.
+    document, or None when there is none or it is unknown. is_checked: whether digests are checked as it is
+    read.
     """
 
     def __init__(self, path: Path, files: Sequence[Path], described: CorpusMeta | None = None) -> None:
@@ -45,9 +49,11 @@ class ByteCorpus:
         self.meta = described
         self.separator = described.separator if described else None
         self.files = [file for file, size in zip(files, sizes, strict=True) if size]
-        self._unchecked = {path / shard.name: shard for shard in described.shards} if described else {}
         self._starts = [0, *np.cumsum([size for size in sizes if size]).tolist()]
         self.size: int = self._starts[-1]
+        self.is_checked = described is not None and self.size <= CHECKED_AS_READ
+        shards = described.shards if described and self.is_checked else ()
+        self._unchecked = {path / shard.name: shard for shard in shards}
         self._maps: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         if not self.size:
             raise DataError(
