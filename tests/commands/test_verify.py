@@ -44,6 +44,9 @@ def test_damage(root, capfd):
     assert [line.split()[0] for line in seen.out.splitlines()] == ["damaged", "ok", "damaged"]
     assert "error: 2 of 3 are damaged: artifacts/checkpoints/run/step-0000001/model" in seen.err
     assert "hint: restore it" in seen.err
+    (root / "empty").mkdir()
+    both = said(capfd, "artifacts", "artifacts/empty", code=3)
+    assert "warning: artifacts/empty holds nothing that can be checked" in both.err
     one = said(capfd, root / "datasets" / "tales" / "shard_00000.bin", code=3)
     assert "does not match its digest" in one.err and "of 1" not in one.err
 

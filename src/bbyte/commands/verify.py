@@ -18,6 +18,8 @@ EXAMPLES = (
     "bbyte verify artifacts/datasets/tales/shard_00000.bin",
 )
 
+_NOTHING = "holds nothing that can be checked"
+
 
 def verify(
     screen: Screen,
@@ -47,6 +49,8 @@ def verify(
         for line in _lines(verdict):
             screen.print(line)
     screen.say(_summary(verdicts))
+    for path in idle if not isinstance(failure, UsageError) else idle[1:]:
+        screen.warn(f"{path} {_NOTHING}")
     if failure is not None:
         raise failure
 
@@ -81,7 +85,7 @@ def _failure(verdicts: "list[Verdict]", idle: list[Path]) -> BbyteError | None:
             return kind(count + sentence, hint)
     if idle:
         hint = "checkpoints (checkpoint.json) and packed corpora (corpus.json) carry digests"
-        return UsageError(f"{idle[0]} holds nothing that can be checked", hint)
+        return UsageError(f"{idle[0]} {_NOTHING}", hint)
     return None
 
 
