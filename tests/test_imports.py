@@ -21,7 +21,8 @@ WITHOUT_TORCH = (
     "cli", "__main__", "commands", "terminal", "config", "errors", "data", "engine", "generation",
     "compression", "evaluation", "anchors", "starter", "models", "models.contract", "models.families",
     "checkpoint.meta", "checkpoint.find", "checkpoint.contents", "checkpoint.matrices", "checkpoint.listing",
-    "checkpoint.differences", "verification", "folders", "manifest", "quantization.packing",
+    "checkpoint.differences", "checkpoint.tagging", "checkpoint.legacy.answer", "checkpoint.legacy.archive",
+    "checkpoint.legacy.opcodes", "checkpoint.legacy.extract", "checkpoint.legacy.recognise", "verification", "folders", "manifest", "quantization.packing",
     "training.config", "training.events", "runs", "report", "tracking", "analysis", "sanitize", "figures",
 )  # fmt: skip
 WITHOUT_NUMPY = (

@@ -1,16 +1,13 @@
 """bbyte tag-ckpt, as it is typed."""
 
 import json
-import sys
 from pathlib import Path
 
+import legacy_files
 import pytest
 from fresh import checkpoint
 
 from bbyte.cli import main
-
-sys.path.append(str(Path(__file__).parents[1] / "checkpoint" / "legacy"))
-import legacy_files
 
 HOSTILE = Path(__file__).parents[3] / "shared" / "data" / "refuse-pickles" / "malicious0.pkl"
 
