@@ -88,7 +88,7 @@ def differences(
     """In what two checkpoints differ. Weights are read only where their digests differ, in blocks.
 
     `on_progress` is told how many bytes of `first` were compared so far, of `to_compare`. Raises DataError
-    for a file that is cut off while it is read.
+    for weights that do not have their digest.
     """
     here, there = first.tensors, second.tensors
     common = [name for name in here if name in there]
@@ -153,6 +153,8 @@ def _changes(
     here, there = _starts(first), _starts(second)
     paths, done = (first.path / MODEL, second.path / MODEL), 0
     with manifest.opened(paths[0], DAMAGED) as one, manifest.opened(paths[1], DAMAGED) as other:
+        _check_digest(first, one)
+        _check_digest(second, other)
         for name in names:
             a, b = first.tensors[name], second.tensors[name]
             if a.shape != b.shape:
@@ -168,6 +170,12 @@ def _changes(
                 done += count * ITEM_SIZES[a.dtype]
                 on_progress(done)
             yield Change(name, difference, size)
+
+
+def _check_digest(checkpoint: Contents, file: BinaryIO) -> None:
+    if manifest.digest_of(file) != checkpoint.meta.files[MODEL]["blake3"]:
+        path = checkpoint.path / MODEL
+        raise DataError(f"{path} does not match the digest in checkpoint.json", DAMAGED)
 
 
 def _starts(checkpoint: Contents) -> dict[str, int]:
