@@ -85,6 +85,9 @@ def test_an_old_script_of_a_ckpt_folder_is_told_its_family(root, capfd):
     assert main(["tag-ckpt", str(step), "--family", "ar"]) == 2
     assert "--family ar, but its checkpoint.json says family mamba" in capfd.readouterr().err
     assert main(["tag-ckpt", str(step), "--family", "ar", "--force"]) == 2
+    assert main(["tag-ckpt", str(step), "--variant", "full"]) == 0
+    assert main(["tag-ckpt", str(step), "--variant", "ternary"]) == 2
+    assert main(["tag-ckpt", str(step), "--variant", "purple"]) == 2
 
 
 @pytest.mark.skipif(not HOSTILE.exists(), reason="needs ../shared/data/refuse-pickles")

@@ -8,10 +8,12 @@ from blake3 import blake3
 
 from bbyte.checkpoint import find, meta
 from bbyte.checkpoint.legacy.extract import extract
-from bbyte.checkpoint.legacy.recognise import OURS, agreed_family, check_convertible, recognise
+from bbyte.checkpoint.legacy.recognise import agreed_family, agrees, check_convertible, recognise
 from bbyte.errors import BbyteError, DataError, UsageError
 
 LEGACY_KIND = "legacy"
+FORMS = ("ternary", "full")
+"""The variants of new checkpoints."""
 SOURCE_DIGEST = "source_blake3"
 
 
@@ -86,16 +88,13 @@ def apply(planned: Plan) -> Path | None:
 def _of_folder(path: Path, family: str | None, variant: str | None, force: bool) -> Plan:
     found = find.find(path)
     described = found.meta
-    is_ternary = bool(described.model_config() and described.config.get("ternary"))
-    form = "ternary" if is_ternary else "full"
+    form = FORMS[not described.config.get("ternary")]
     for flag, word in (("--family", family), ("--variant", variant)):
-        if word is None:
+        is_variant = flag == "--variant"
+        is_form = is_variant and word in FORMS
+        if word is None or (is_form and word == form):
             continue
-        if word not in OURS and word not in ("ternary", "full"):
-            raise UsageError(f"{word!r} means neither a family nor a variant", f"one of {', '.join(OURS)}")
-        agrees = word == form or OURS.get(word) == described.family
-        agrees |= flag == "--variant" and word == "ar" and described.family == "mamba"
-        if not agrees:
+        if is_form or not agrees(word, described.family, is_variant=is_variant):
             what = f"its {meta.FILE} says family {described.family}, variant {form}"
             raise UsageError(
                 f"{found.path}: {flag} {word}, but {what}",
@@ -113,7 +112,7 @@ def _of_file(path: Path, family: str | None, variant: str | None, force: bool) -
     step = found.labels.get("step")
     step = step if type(step) is int and step >= 0 else None
     known = {"script": guess.script, "family": guess.family, "step": step, "why": guess.why}
-    variant_of_family = "ternary" if guess.script.startswith("BitByte") else ""
+    variant_of_family = FORMS[0] if guess.script.startswith("BitByte") else ""
     try:
         if guess.script.startswith("BitByte"):
             known["family"], known["why"] = agreed_family(found, guess, family, variant, force=force)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from bbyte.checkpoint.tensors import TensorInfo
 from bbyte.errors import DataError
-from bbyte.models.diffusion.config import MASK
 from bbyte.quantization.ternary import SCALE_FLOOR, ternarize
 
+BYTES = 256
 NORM_EPS = 1e-6
 LEAST_ONE, MOST_ZERO = 0.55, 0.45
 """How far from the border at half a scale a weight is kept where it must not change its trit."""
@@ -64,7 +64,7 @@ def architecture(
         "tied": tied,
         "rope_base": float(settings.get("rope_base", 10000.0)),
         "norm_eps": NORM_EPS,
-        "vocab_size": min(vocab_size, MASK),
+        "vocab_size": min(vocab_size, BYTES),
     }
 
 

@@ -79,6 +79,14 @@ def agreed_family(
     ) == 1 else guess.why
 
 
+def agrees(word: str, family: str, *, is_variant: bool) -> bool:
+    """Whether an old or new word for a family means this one; "ar" is also the variant of a Mamba.
+
+    Raises UsageError for a word that means none.
+    """
+    return _family_of(word, family, is_family=not is_variant) == family
+
+
 def check_convertible(found: Extracted, guess: Recognised) -> None:
     """Raise BbyteError, with the reason, for a model that none of ours computes."""
     if guess.reason:
