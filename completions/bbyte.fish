@@ -15,7 +15,7 @@ end
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a quickstart -d 'Show bbyte in two minutes'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a pack -d 'Pack any files into a corpus to train on'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a shard-tinystories -d 'Make a corpus of TinyStories'
-complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a tag-ckpt -d 'Say what checkpoints are, and convert .pt files of earlier scripts into checkpoint folders beside them'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a tag-ckpt -d 'Say what checkpoints are, and convert legacy .pt files'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a verify -d 'Check checkpoints and corpora against their digests'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a eval-bpb -d 'Score data in bits per byte'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a generate -d 'Write on from a prompt, byte by byte'

@@ -6,7 +6,7 @@ $bbytePlaces = @{
         @('quickstart', 'Show bbyte in two minutes'),
         @('pack', 'Pack any files into a corpus to train on'),
         @('shard-tinystories', 'Make a corpus of TinyStories'),
-        @('tag-ckpt', 'Say what checkpoints are, and convert .pt files of earlier scripts into checkpoint folders beside them'),
+        @('tag-ckpt', 'Say what checkpoints are, and convert legacy .pt files'),
         @('verify', 'Check checkpoints and corpora against their digests'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('generate', 'Write on from a prompt, byte by byte'),

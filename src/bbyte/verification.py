@@ -11,7 +11,7 @@ from typing import Literal
 from bbyte import folders, manifest
 from bbyte.checkpoint import meta as checkpoint
 from bbyte.checkpoint import tensors
-from bbyte.checkpoint.contents import LEGACY
+from bbyte.checkpoint.find import LEGACY
 from bbyte.checkpoint.listing import is_aside
 from bbyte.data import meta as corpus
 from bbyte.errors import BbyteError, DataError, UsageError
@@ -132,7 +132,7 @@ def _in_folder(folder: Folder) -> Iterator[Item]:
         where = f"no entry in {corpus.FILE}" if corpus.FILE in folder.files else f"no {corpus.FILE}"
         yield Item(folder.path, "shards", {}, unchecked=f"{many} {where}")
     for name in others:
-        if name.endswith((LEGACY, _WEIGHTS)):
+        if name.lower().endswith((*LEGACY, _WEIGHTS)):
             yield _undescribed(folder.path / name)
 
 
@@ -190,7 +190,7 @@ def _file(path: Path) -> Item:
 
 
 def _undescribed(path: Path) -> Item:
-    if path.name.endswith(LEGACY):
+    if path.name.lower().endswith(LEGACY):
         return Item(path, "legacy file", {}, unchecked="a legacy file has no digest")
     if path.name.endswith(_WEIGHTS):
         try:

@@ -115,7 +115,7 @@ def test_where_there_is_none(tmp_path):
     with pytest.raises(UsageError, match="holds no checkpoint"):
         contents.read(tmp_path)
     (tmp_path / "old.pt").write_bytes(b"x")
-    with pytest.raises(UsageError, match="legacy file"):
+    with pytest.raises(UsageError, match="checkpoint of earlier scripts"):
         contents.read(tmp_path / "old.pt")
 
 

@@ -1,5 +1,6 @@
 """What a checkpoint holds, told by checkpoint.json and the header of its weights. Imports no torch."""
 
+import dataclasses
 import math
 import os
 from collections import Counter
@@ -13,11 +14,8 @@ from bbyte.checkpoint import find, meta, tensors
 from bbyte.checkpoint.matrices import Matrix, matrices
 from bbyte.checkpoint.meta import MODEL, CheckpointMeta
 from bbyte.checkpoint.tensors import DAMAGED, ITEM_SIZES, TensorInfo
-from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.errors import BbyteError, DataError
 from bbyte.models.families import families
-
-LEGACY = ".pt"
-"""Ends the names of checkpoints that scripts before bbyte wrote."""
 
 TERNARY = "ternary"
 """The variant whose weights are, or become, ternary."""
@@ -116,25 +114,8 @@ def read(path: Path) -> Contents:
     Sizes of files are compared with checkpoint.json, digests are not. Raises UsageError where there is none,
     DataError where it is damaged; of a run, where all are.
     """
-    if not path.is_dir() and (path.parent / meta.FILE).exists() and path.exists():
-        path = path.parent
-    if (path / meta.FILE).exists():
-        return _contents(path)
-    if not path.exists():
-        raise UsageError(
-            f"{path} does not exist", "a checkpoint is a folder such as step-0002000, or its run's folder"
-        )
-    if path.suffix == LEGACY:
-        raise UsageError(f"{path} is a legacy file", f"bbyte tag-ckpt {path} --apply converts it")
-    skipped: list[tuple[Path, str]] = []
-    for step in find.steps(path):
-        try:
-            return _contents(step, tuple(skipped))
-        except (BbyteError, OSError) as error:
-            skipped.append((step, why(error)))
-    if skipped:
-        raise DataError(f"{path}: none of its {len(skipped)} checkpoints is intact; {skipped[0][1]}", DAMAGED)
-    raise UsageError(f"{path} holds no checkpoint", "a checkpoint is a folder with a checkpoint.json")
+    _, found, skipped = find.newest_of(path, _contents)
+    return dataclasses.replace(found, skipped=skipped)
 
 
 def sizes(folder: Path, content: CheckpointMeta) -> dict[str, int]:
@@ -178,7 +159,7 @@ def why(error: BbyteError | OSError) -> str:
     return f"{error.filename} cannot be read: {error.strerror or error}"
 
 
-def _contents(folder: Path, skipped: tuple[tuple[Path, str], ...] = ()) -> Contents:
+def _contents(folder: Path) -> Contents:
     content = meta.read(folder)
     files = sizes(folder, content)
-    return Contents(folder, content, tensors.read_header(folder / MODEL), files, skipped)
+    return Contents(folder, content, tensors.read_header(folder / MODEL), files, ())

@@ -1,8 +1,10 @@
 """Which checkpoint a path means, and whether its files are what they were when saved. Imports no torch."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bbyte import manifest
 from bbyte.checkpoint import meta
@@ -10,6 +12,7 @@ from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.checkpoint.tensors import DAMAGED
 from bbyte.errors import BbyteError, DataError, UsageError
 
+T = TypeVar("T")
 ROOT = Path("artifacts/checkpoints")
 STEP = "step-*"
 LEGACY = (".pt", ".pth")
@@ -49,27 +52,41 @@ def find(path: Path) -> Found:
 
     Raises UsageError where there is none, DataError where each one is damaged.
     """
-    if path.name in (meta.FILE, meta.MODEL):
+    return Found(*newest_of(path, verify))
+
+
+def newest_of(path: Path, read: Callable[[Path], T]) -> tuple[Path, T, tuple[tuple[Path, str], ...]]:
+    """The checkpoint folder that `path` means, what `read` gives for it, and the newer ones it refused.
+
+    `path` is the folder, a file in it, or a run's folder: then it is the newest that `read` raises no
+    DataError for. Raises as `find`.
+    """
+    if not path.is_dir() and path.exists() and (path.parent / meta.FILE).exists():
         path = path.parent
     if (path / meta.FILE).exists():
-        return Found(path, verify(path))
+        return path, read(path), ()
     if not path.exists():
         raise UsageError(
             f"{path} does not exist", "a checkpoint is a folder such as step-0002000, or its run's folder"
         )
-    if path.suffix.lower() in LEGACY:
-        raise UsageError(
-            f"{path} is a checkpoint of earlier scripts", f"bbyte tag-ckpt {path} --apply converts it"
-        )
+    refuse_legacy(path)
     skipped: list[tuple[Path, str]] = []
     for step in steps(path):
         try:
-            return Found(step, verify(step), tuple(skipped))
+            return step, read(step), tuple(skipped)
         except DataError as error:
             skipped.append((step, error.message))
     if skipped:
         raise DataError(f"{path}: none of its {len(skipped)} checkpoints is intact; {skipped[0][1]}", DAMAGED)
     raise UsageError(f"{path} holds no checkpoint", "a checkpoint is a folder with a checkpoint.json")
+
+
+def refuse_legacy(path: Path) -> None:
+    """Raise UsageError, naming what converts it, for a checkpoint of earlier scripts."""
+    if path.name.lower().endswith(LEGACY):
+        raise UsageError(
+            f"{path} is a checkpoint of earlier scripts", f"bbyte tag-ckpt {path} --apply converts it"
+        )
 
 
 def steps(run: Path) -> list[Path]:

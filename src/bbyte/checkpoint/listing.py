@@ -46,7 +46,7 @@ def listing(root: Path) -> Listing:
             problems.append(contents.why(folder.error))
         if meta.FILE in folder.files and not is_aside(folder.path):
             found.append(_listed(folder.path))
-        legacy += [folder.path / name for name in folder.files if name.endswith(contents.LEGACY)]
+        legacy += [folder.path / name for name in folder.files if name.lower().endswith(find.LEGACY)]
     found.sort(key=lambda one: (-one.changed, one.path))
     return Listing(tuple(found), tuple(legacy), tuple(problems))
 

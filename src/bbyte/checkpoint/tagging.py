@@ -1,6 +1,5 @@
 """What checkpoints are, old and new ones, and giving old ones the form of new ones. Imports no torch."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +8,9 @@ from blake3 import blake3
 from bbyte.checkpoint import find, meta
 from bbyte.checkpoint.legacy.extract import extract
 from bbyte.checkpoint.legacy.recognise import agreed_family, agrees, check_convertible, recognise
+from bbyte.checkpoint.listing import is_aside
 from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.folders import below
 
 LEGACY_KIND = "legacy"
 FORMS = ("ternary", "full")
@@ -40,19 +41,17 @@ class Plan:
 
 
 def candidates(root: Path) -> list[Path]:
-    """The checkpoint folders and legacy files under `root`, at any depth, by path. Links are not followed.
+    """The checkpoint folders and legacy files under `root`, at any depth, by path.
 
     Raises UsageError where there is no such folder.
     """
     if not root.is_dir():
         raise UsageError(f"there is no folder {root}", "--root names the folder to look through")
     found = []
-    for place, below, files in os.walk(root):
-        folder = Path(place)
-        below[:] = [name for name in below if not name.startswith(".") and not name.endswith(find.ASIDE)]
-        if meta.FILE in files:
-            found.append(folder)
-        found += [folder / name for name in files if Path(name).suffix.lower() in find.LEGACY]
+    for folder in below(root):
+        if meta.FILE in folder.files and not is_aside(folder.path):
+            found.append(folder.path)
+        found += [folder.path / name for name in folder.files if name.lower().endswith(find.LEGACY)]
     return sorted(found)
 
 

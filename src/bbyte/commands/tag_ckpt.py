@@ -42,10 +42,10 @@ def tag_ckpt(
         typer.Option("--force", help="Where words contradict: what is asked for, else what is inferred."),
     ] = False,
 ) -> None:
-    """Say what checkpoints are, and convert .pt files of earlier scripts into checkpoint folders beside them.
+    """Say what checkpoints are, and convert legacy .pt files.
 
-    A .pt file is read in a process of its own, without unpickling anything but plain values and tensors, and
-    is never changed.
+    Each becomes a checkpoint folder beside it, and the file itself is never changed: it is read in a process
+    of its own, which unpickles nothing but plain values and tensors.
     """
     from bbyte.checkpoint import find, tagging
 

@@ -75,9 +75,7 @@ def listed_document(one: Listed, root: Path, is_best: bool) -> dict[str, Any]:
 
 def legacy_line(found: Sequence[Path]) -> str:
     """A line about files that are no checkpoints yet."""
-    files = (
-        f"{len(found):,} legacy {contents.LEGACY} files" if len(found) > 1 else f"1 legacy file, {found[0]}"
-    )
+    files = f"{len(found):,} legacy files" if len(found) > 1 else f"1 legacy file, {found[0]}"
     return f"{files}; bbyte tag-ckpt PATH converts one"
 
 
@@ -119,6 +117,8 @@ def _facts(found: Contents) -> list[tuple[str, str]]:
     types = ", ".join(
         name if len(found.dtypes) == 1 else f"{name} {count:,}" for name, count in found.dtypes.items()
     )
+    unknown = about.tags.get("bytes_seen") == "unknown"
+    seen = "bytes seen unknown" if unknown else f"{scaled(about.bytes_seen)}B seen"
     facts = [
         ("model", f"{about.family} {about.variant}".strip() + f", {about.kind}"),
         ("weights", "still in the full-precision start" if contents.is_unfinished(about) else ""),
@@ -126,10 +126,7 @@ def _facts(found: Contents) -> list[tuple[str, str]]:
             "parameters",
             f"{found.parameters:,}, {found.inner_parameters:,} without embedding and head; {types}",
         ),
-        (
-            "trained",
-            f"{about.step:,} steps, {scaled(about.bytes_seen)}B seen, context {about.context:,} bytes",
-        ),
+        ("trained", f"{about.step:,} steps, {seen}, context {about.context:,} bytes"),
         ("validation", _validation(about)),
         ("files", ", ".join(f"{name} {scaled(size)}B" for name, size in found.files.items())),
         ("packed", _packed(found)),
@@ -166,6 +163,8 @@ def _validation(found: CheckpointMeta) -> str:
 
 
 def _corpus(corpus: dict[str, Any]) -> str:
+    if not corpus["fingerprint"]:
+        return f"{corpus['path']}, of which nothing else was recorded"
     words = [
         corpus["path"],
         f"{scaled(corpus['size'])}B",

@@ -11,6 +11,7 @@ from typing import Any
 from bbyte.analysis.series import smoothed
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.figures import bound, duration, scaled
+from bbyte.models.families import families
 from bbyte.runs.record import Record
 from bbyte.runs.rows import Evaluation
 from bbyte.terminal.curve import BEST, MARK, RAW, SMOOTH, SWITCH, curve
@@ -106,7 +107,7 @@ def _described(checkpoint: CheckpointMeta | None) -> tuple[str, str]:
     measured = checkpoint.metrics.get("val_step", checkpoint.step) == checkpoint.step
     bpb = checkpoint.metrics.get("val_bpb") if measured else None
     weights = "ternary" if checkpoint.quantized and checkpoint.variant == "ternary" else "full precision"
-    return weights, f"{bpb:.3f}" if bpb is not None else ""
+    return weights, bound(bpb, families()[checkpoint.family].is_bound) if bpb is not None else ""
 
 
 def _draw(record: Record) -> None:
