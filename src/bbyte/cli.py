@@ -14,6 +14,7 @@ import typer
 from bbyte.commands import (
     ckpt,
     eval_bpb,
+    export,
     generate,
     infill,
     pack,
@@ -56,6 +57,7 @@ add_group(app, "plot", plot.group(), panel="Training")
 add_group(app, "ckpt", ckpt.group(), panel="Checkpoints")
 register(app, "tag-ckpt", tag_ckpt.tag_ckpt, panel="Checkpoints", examples=tag_ckpt.EXAMPLES)
 register(app, "verify", verify.verify, panel="Checkpoints", examples=verify.EXAMPLES)
+add_group(app, "export", export.group(), panel="Checkpoints")
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS

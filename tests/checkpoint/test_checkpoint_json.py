@@ -24,7 +24,7 @@ def test_the_version_before_is_read(tmp_path):
     folder = saved(tmp_path)
     path = folder / meta.FILE
     values = json.loads(path.read_text())
-    del values["digest"], values["ternary"]
+    del values["digest"], values["ternary"], values["packing"]
     path.write_text(manifest.write_text({**values, "version": 2}))
     assert find.verify(folder).ternary == {} and meta.read(folder).model_config() == CONFIG
     path.write_text(path.read_text().replace('"step": 1', '"step": 2'))
@@ -55,6 +55,11 @@ def rewritten(folder, **changes):
         {"environment": None}, {"tags": {"a": 1}}, {"tags": []},
         {"ternary": []}, {"ternary": {"a": 1}}, {"ternary": {"a": {"zeros": 0.5}}},
         {"ternary": {"a": {"zeros": 1, "scale": 0.5}}}, {"ternary": {"a": {"zeros": -0.5, "scale": 0.5}}},
+        {"packing": {"trits_a_byte": 4, "rest": "F32", "matrices": {}}}, {"packing": []}, {"kind": "packed"},
+        {"kind": "packed", "packing": {"trits_a_byte": 3, "rest": "F32", "matrices": {}}},
+        {"kind": "packed", "packing": {"trits_a_byte": True, "rest": "F32", "matrices": {}}},
+        {"kind": "packed", "packing": {"trits_a_byte": 4, "rest": "F64", "matrices": {}}},
+        {"kind": "packed", "packing": {"trits_a_byte": 4, "rest": "F32", "matrices": {"a": [1, 0]}}},
         {"files": {}}, {"files": []}, {"files": {"optimizer.safetensors": ENTRY}},
         {"files": {"model.safetensors": None}}, {"files": {"model.safetensors": {"bytes": 1}}},
         {"files": {"model.safetensors": {"bytes": True, "blake3": ""}}},

@@ -7,7 +7,8 @@ import pytest
 import torch
 from every_family import model_of, saved
 
-from bbyte.checkpoint import contents, listing, matrices, meta
+from bbyte.checkpoint import contents, find, listing, matrices, meta
+from bbyte.checkpoint.export.packed import export_packed
 from bbyte.errors import DataError, UsageError
 from bbyte.models.families import families
 from bbyte.quantization.ternary import ternarize
@@ -66,10 +67,9 @@ def test_a_row_a_layer(tmp_path):
 
 
 def test_layers_with_unlike_matrices_leave_gaps():
-    info = contents.TensorInfo("F32", (2, 2))
     names = ("first", "layers.0.a.x", "layers.1.b.x")
     found = matrices.matrices(
-        {name: {"zeros": 0.5, "scale": 1.0} for name in names}, {f"{name}.weight": info for name in names}
+        {name: {"zeros": 0.5, "scale": 1.0} for name in names}, dict.fromkeys(names, (2, 2))
     )
     columns, rows = matrices.by_layer(found)
     assert columns == ["first", "a.x", "b.x"]
@@ -78,11 +78,20 @@ def test_layers_with_unlike_matrices_leave_gaps():
     ]  # fmt: skip
 
 
-def test_statistics_of_a_matrix_that_is_not_there_are_refused(tmp_path):
-    folder = saved(tmp_path, "ar")
-    about = contents.read(folder)
+def test_statistics_of_a_matrix_that_is_not_there_are_refused():
     with pytest.raises(DataError, match="not there"):
-        matrices.matrices({"gone": {"zeros": 0.5, "scale": 1.0}}, about.tensors)
+        matrices.matrices({"gone": {"zeros": 0.5, "scale": 1.0}}, {"there": (2, 2)})
+
+
+@pytest.mark.parametrize("trits_a_byte", [4, 5])
+def test_a_packed_model_has_as_many_parameters_as_before(tmp_path, trits_a_byte):
+    folder = saved(tmp_path / "run", "ar")
+    packed = export_packed(find.find(folder), tmp_path / "packed", trits_a_byte=trits_a_byte)
+    before, after = contents.read(folder), contents.read(packed)
+    assert after.parameters == before.parameters and after.inner_parameters == before.inner_parameters
+    assert after.matrices == before.matrices and after.packed_bytes is None
+    assert after.dtypes == {"F32": after.dtypes["F32"], "trits": sum(one.size for one in after.matrices)}
+    assert sum(part.bytes for part in after.parts) < after.files["model.safetensors"]
 
 
 def test_full_precision_has_no_statistics(tmp_path):

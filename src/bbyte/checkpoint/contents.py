@@ -63,14 +63,22 @@ class Contents:
     skipped: tuple[tuple[Path, str], ...] = ()
 
     @cached_property
+    def weights(self) -> dict[str, tuple[int, str]]:
+        """How many parameters each tensor of the file holds, and of which type: packed ones are trits."""
+        found = {name: (math.prod(info.shape), info.dtype) for name, info in self.tensors.items()}
+        for stem, shape in self.meta.packing.get("matrices", {}).items():
+            found[f"{stem}.trits"] = math.prod(shape), "trits"
+            found[f"{stem}.scale"] = 0, "scales"
+        return found
+
+    @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The parts that the model has, from the embedding to the head."""
         parameters: Counter[str] = Counter()
         size: Counter[str] = Counter()
         for name, info in self.tensors.items():
-            count = math.prod(info.shape)
-            parameters[part_of(name)] += count
-            size[part_of(name)] += count * ITEM_SIZES[info.dtype]
+            parameters[part_of(name)] += self.weights[name][0]
+            size[part_of(name)] += math.prod(info.shape) * ITEM_SIZES[info.dtype]
         return tuple(Part(name, parameters[name], size[name]) for name in _SHOWN if name in parameters)
 
     @property
@@ -87,22 +95,23 @@ class Contents:
     def dtypes(self) -> dict[str, int]:
         """How many parameters there are of each type."""
         counts: Counter[str] = Counter()
-        for info in self.tensors.values():
-            counts[info.dtype] += math.prod(info.shape)
-        return dict(counts)
+        for count, kind in self.weights.values():
+            counts[kind] += count
+        return {kind: count for kind, count in counts.items() if count}
 
     @cached_property
     def matrices(self) -> tuple[Matrix, ...]:
         """The ternary matrices with the statistics stored at save; empty where there are none."""
-        return matrices(self.meta.ternary, self.tensors)
+        shapes = {name.removesuffix(".weight"): info.shape for name, info in self.tensors.items()}
+        return matrices(self.meta.ternary, {**shapes, **self.meta.packing.get("matrices", {})})
 
     @property
     def packed_bytes(self) -> int | None:
         """About how many bytes the model takes with 2 bits a ternary weight and 16 bits each other number.
 
-        None where no ternary matrix is known.
+        None where no ternary matrix is known, or the model is packed already.
         """
-        if not self.matrices:
+        if not self.matrices or self.meta.packing:
             return None
         trits = sum(matrix.size for matrix in self.matrices)
         return sum(-(-matrix.size // 4) + 2 for matrix in self.matrices) + 2 * (self.parameters - trits)

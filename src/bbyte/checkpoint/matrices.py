@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bbyte.checkpoint.tensors import DAMAGED, TensorInfo
+from bbyte.checkpoint.tensors import DAMAGED
 from bbyte.errors import DataError
 
 _NUMBERED = re.compile(r"(?:.*\.)?(\d+)\.(.+)")
@@ -40,20 +40,20 @@ class Spread:
 
 
 def matrices(
-    ternary: Mapping[str, Mapping[str, float]], tensors: Mapping[str, TensorInfo]
+    ternary: Mapping[str, Mapping[str, float]], shapes: Mapping[str, Sequence[int]]
 ) -> tuple[Matrix, ...]:
     """The matrices that checkpoint.json tells of, in its order.
 
-    Raises DataError where one of them has no weights among the `tensors`.
+    Raises DataError where one of them has no weights among those of these `shapes`.
     """
     found = []
     for name, figures in ternary.items():
-        weight = tensors.get(f"{name}.weight")
-        if weight is None or not math.prod(weight.shape):
+        shape = shapes.get(name)
+        if shape is None or not math.prod(shape):
             raise DataError(f"checkpoint.json tells of a ternary matrix {name!r} that is not there", DAMAGED)
         numbered = _NUMBERED.fullmatch(name)
         layer, place = (int(numbered[1]), numbered[2]) if numbered else (None, name)
-        found.append(Matrix(name, layer, place, math.prod(weight.shape), figures["zeros"], figures["scale"]))
+        found.append(Matrix(name, layer, place, math.prod(shape), figures["zeros"], figures["scale"]))
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ FORMAT = "bbyte-checkpoint"
 VERSION = 3
 _LONGEST = 300
 """Characters of the problems of a config that are told."""
-_ADDED = {"ternary": 3}
+_ADDED = {"ternary": 3, "packing": 3}
 """Keys that earlier versions of the format lack, with the version that brought each."""
 
 
@@ -27,8 +27,10 @@ class CheckpointMeta:
 
     context: the longest window trained on, in bytes. quantized: whether ternary weights were active (they are
     not in the full-precision start of a ternary run). corpus: path, size and fingerprint. progress: what else
-    resuming needs to know. ternary: of each ternary matrix the share of zeros and the scale, as saved. files:
-    size and BLAKE3 digest of each file beside this one, at least the model's.
+    resuming needs to know. ternary: of each ternary matrix the share of zeros and the scale, as saved.
+    packing: of a packed checkpoint how many trits a byte holds, what the other tensors are kept as, and the
+    shape of each ternary matrix. files: size and BLAKE3 digest of each file beside this one, at least the
+    model's.
     """
 
     kind: Literal["resume", "packed"]
@@ -45,6 +47,7 @@ class CheckpointMeta:
     progress: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     ternary: dict[str, dict[str, float]] = field(default_factory=dict)
+    packing: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def model_config(self) -> Config:
@@ -81,6 +84,8 @@ def read(folder: Path) -> CheckpointMeta:
             f"{path}: unknown family {manifest.shown(content['family'])}", f"this bbyte knows {known}"
         )
     meta = CheckpointMeta(**content)
+    if (meta.kind == "packed") != bool(meta.packing):
+        raise DataError(f"{path}: kind {meta.kind} and its packing do not agree", manifest.DAMAGED)
     if order != ["format", "version", *_keys(version)]:
         raise DataError(f"{path} was changed after it was written", manifest.DAMAGED)
     try:
@@ -133,6 +138,21 @@ def _is_ternary(value: Any) -> bool:
     )
 
 
+def _is_packing(value: Any) -> bool:
+    return value == {} or (
+        isinstance(value, dict)
+        and value.keys() == {"trits_a_byte", "rest", "matrices"}
+        and type(value["trits_a_byte"]) is int
+        and value["trits_a_byte"] in (4, 5)
+        and value["rest"] in ("F32", "F16")
+        and isinstance(value["matrices"], dict)
+        and all(
+            isinstance(shape, list) and len(shape) == 2 and all(_is_count(size) and size for size in shape)
+            for shape in value["matrices"].values()
+        )
+    )
+
+
 def _are_files(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -164,5 +184,6 @@ _HOLDS: dict[str, Callable[[Any], bool]] = {
     "progress": _is_object,
     "tags": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "ternary": _is_ternary,
+    "packing": _is_packing,
     "files": _are_files,
 }

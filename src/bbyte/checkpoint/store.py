@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bbyte import durable
 from bbyte.checkpoint import meta as metadata
-from bbyte.checkpoint import tensors
+from bbyte.checkpoint import packed, tensors
 from bbyte.checkpoint.find import ASIDE, STEP, Found, find
 from bbyte.checkpoint.meta import MODEL, CheckpointMeta
 from bbyte.errors import DataError
@@ -76,9 +76,13 @@ def load(path: Path | Found, device: str = "cpu") -> Loaded:
     kind = family(found.meta.family)
     with torch.device("meta"):
         model = kind.build(found.meta.model_config())
-    expected = {name: tensors.info_of(value) for name, value in model.state_dict().items()}
-    weights = tensors.load(found.path / MODEL, expected, device, blake3=found.meta.files[MODEL]["blake3"])
-    model.load_state_dict(weights, strict=True, assign=True)
+    path, digest = found.path / MODEL, found.meta.files[MODEL]["blake3"]
+    if found.meta.kind == "packed":
+        packed.load(path, model, found.meta.packing, device, digest)
+    else:
+        expected = {name: tensors.info_of(value) for name, value in model.state_dict().items()}
+        weights = tensors.load(path, expected, device, blake3=digest)
+        model.load_state_dict(weights, strict=True, assign=True)
     set_quantized(model, found.meta.quantized)
     return Loaded(model.eval(), found.meta, kind, found)
 

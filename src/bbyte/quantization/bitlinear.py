@@ -8,7 +8,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from bbyte.operations import linear
 from bbyte.quantization.activations import Int8Activations
-from bbyte.quantization.ternary import straight_through, ternary_values
+from bbyte.quantization.ternary import straight_through, ternarize, ternary_values
 
 _updates = 0
 
@@ -25,17 +25,19 @@ class BitLinear(nn.Linear):
     """`nn.Linear` without bias, computing with the ternary values of its weight while `active`.
 
     The weight stays the full-precision latent that the optimizer updates. Activations are quantized by
-    whoever calls (see `Int8Activations`), once for all layers that read them.
+    whoever calls (see `Int8Activations`), once for all layers that read them. With a `stored_scale`, that of
+    a packed checkpoint, the weight is the ternary values themselves and is never quantized again.
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features, bias=False)
         self.active = True
+        self.stored_scale: Tensor | None = None
         self._cached: tuple[tuple[int, int, int, int], Tensor] | None = None
 
     def effective_weight(self) -> Tensor:
         """The weight (out, in) that the forward pass multiplies with."""
-        if not self.active:
+        if not self.active or self.stored_scale is not None:
             return self.weight
         if torch.compiler.is_compiling():
             return straight_through(self.weight, ternary_values(self.weight.detach()))
@@ -63,6 +65,13 @@ class BitLinear(nn.Linear):
     def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
         self._cached = None
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+
+def trits_and_scale(layer: BitLinear) -> tuple[Tensor, Tensor]:
+    """The trits (out, in) of a layer, -1, 0 and 1, and their scale (a scalar), both float32."""
+    if layer.stored_scale is None:
+        return ternarize(layer.weight.detach())
+    return layer.weight.detach().float().sign(), layer.stored_scale
 
 
 def is_ternary(model: nn.Module) -> bool:
