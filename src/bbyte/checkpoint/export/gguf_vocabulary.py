@@ -13,8 +13,8 @@ character in a prompt would be taken for it."""
 NEVER_MERGED = "ĀĀ ĀĀ"
 """llama.cpp refuses a vocabulary without merges; this one needs a token of two bytes, which there is not."""
 SPLITTING = "smollm"
-"""How text is cut into words before merging. As nothing merges, all ways of llama.cpp's give the same tokens; but
-with this one, and not with `gpt-2`, its detokenizer leaves spaces before punctuation alone."""
+"""How text is cut into words before merging. As nothing merges, all of llama.cpp's ways give the same tokens;
+but with this one, unlike `gpt-2`, its detokenizer leaves the spaces before punctuation."""
 
 
 def byte_characters() -> list[str]:
