@@ -84,11 +84,12 @@ def main() -> None:
     for size in SIZES:
         for recipe in RECIPES:
             rows = [row for row in done if (row["size"], row["recipe"]) == (size, recipe)]
-            figures = [row["bpb"] for row in rows]
-            print(
-                f"| {size} | {recipe} | {statistics.mean(figures):.4f} | {min(figures):.4f}-{max(figures):.4f} "
-                f"| {rows[0]['packed'] / 1e3:,.0f} kB | {statistics.median(r['seconds'] for r in rows):.0f} s |"
-            )
+            figures, seconds = [row["bpb"] for row in rows], [row["seconds"] for row in rows]
+            cells = (
+                size, recipe, f"{statistics.mean(figures):.4f}", f"{min(figures):.4f}-{max(figures):.4f}",
+                f"{rows[0]['packed'] / 1e3:,.0f} kB", f"{statistics.median(seconds):.0f} s",
+            )  # fmt: skip
+            print("| " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -84,11 +84,6 @@ def _take_up(run: State, loaded: store.Loaded, *, optimizer_state: bool) -> None
 
 
 def _refuse_another(run: State, meta: CheckpointMeta) -> None:
-    if meta.kind == "packed":
-        raise UsageError(
-            "a packed checkpoint cannot be trained on: its full-precision weights are gone",
-            "resume from the checkpoint it was exported from",
-        )
     ours, theirs = to_dict(run.architecture), to_dict(meta.model_config())
     different = [f"{key} {theirs[key]} there, {ours[key]} here" for key in ours if ours[key] != theirs[key]]
     if different:

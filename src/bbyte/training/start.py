@@ -38,6 +38,11 @@ def start(request: Request) -> Trainer:
     if request.resume is None:
         return _start(request)
     folder = _run_of(request.resume)
+    if folder != request.resume and meta.read(request.resume).kind == "packed":
+        raise UsageError(
+            "a packed checkpoint cannot be trained on: its full-precision weights are gone",
+            "resume from the checkpoint it was exported from",
+        )
     if not find.steps(folder):
         find.find(folder)  # raises, saying what is missing
     run = Run(folder)  # locked before anything is read, so that nobody writes meanwhile
