@@ -65,7 +65,7 @@ def choose(found: Found, weights: Weights | None, *, dequantize: bool) -> Form:
         raise UsageError(
             f"{found.path} rounds activations to 8 bits, which in transformers only BitNet does: "
             "a transformer with sub-norms and without qk-norm",
-            "--dequantize writes its ternary values as ordinary numbers, without the rounding, and says how much "
+            "--dequantize writes its ternary values as ordinary numbers, without the rounding, and says what "
             "that changes",
         )
     plain = dataclasses.replace(settings, ternary=False)

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from bbyte.checkpoint.tensors import TensorInfo
 from bbyte.errors import DataError
-from bbyte.quantization.ternary import SCALE_FLOOR, ternarize
+from bbyte.quantization.latents import latents
+from bbyte.quantization.ternary import SCALE_FLOOR
 
 BYTES = 256
 NORM_EPS = 1e-6
-LEAST_ONE, MOST_ZERO = 0.55, 0.45
-"""How far from the border at half a scale a weight is kept where it must not change its trit."""
 _NAMES = {
     "n1.weight": "input_layernorm.weight",
     "attn.q_proj.weight": "self_attn.q_proj.weight",
@@ -105,8 +104,7 @@ def fitted(name: str, whole: Tensor, parts: tuple[Tensor, ...]) -> list[Tensor]:
     """Latent weights of each part that our quantizer turns into the part's share of the quantized whole.
 
     BitByte quantizes a matrix W with the scale mean|W| to clamp(W / scale, -1, 1) rounded. We do the same to
-    each part alone, whose own mean may differ: then the weights beyond half a scale are moved along a line
-    that keeps all trits and makes the mean right. Parts that fit as they are stay as they are.
+    each part alone, whose own mean may differ: then `latents` moves its weights.
     """
     scale = whole.abs().mean()
     if scale < SCALE_FLOOR and scale > 0:
@@ -115,33 +113,10 @@ def fitted(name: str, whole: Tensor, parts: tuple[Tensor, ...]) -> list[Tensor]:
             "such a matrix hardly contributes anything: was the training broken?",
         )
     return (
-        [_fitted(part.contiguous(), (part / scale).clamp(-1, 1).round(), scale) for part in parts]
+        [latents(part.contiguous(), (part / scale).clamp(-1, 1).round(), scale) for part in parts]
         if scale
         else [*parts]
     )
-
-
-def _fitted(part: Tensor, trits: Tensor, scale: Tensor) -> Tensor:
-    if _gives(part, trits, scale):
-        return part
-    ones = trits != 0
-    count = int(ones.sum())
-    if not count:
-        return torch.zeros_like(part)  # nothing but zeros, whatever the scale
-    size = part.abs().double()
-    zeros = torch.where(ones, 0.0, size.clamp(max=MOST_ZERO * float(scale)))
-    beyond = torch.where(ones, size - LEAST_ONE * float(scale), 0.0).clamp(min=0)
-    wanted = float(scale) * part.numel() - float(zeros.sum()) - LEAST_ONE * float(scale) * count
-    # All at the border: then they share what is wanted evenly.
-    beyond = beyond * (wanted / float(beyond.sum())) if beyond.sum() > 0 else ones * (wanted / count)
-    size = torch.where(ones, LEAST_ONE * float(scale) + beyond, zeros)
-    signs = torch.where(ones, trits, part.sign())
-    return (size * signs).float()
-
-
-def _gives(part: Tensor, trits: Tensor, scale: Tensor) -> bool:
-    ours, own = ternarize(part)
-    return bool(torch.equal(ours, trits)) and bool(torch.isclose(own, scale, rtol=1e-6, atol=0))
 
 
 def _shape(tensors: Mapping[str, TensorInfo], name: str) -> tuple[int, int]:

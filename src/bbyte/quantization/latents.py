@@ -1,0 +1,38 @@
+"""Full weights for given trits and a given scale: what training can go on from where only those are known."""
+
+import torch
+from torch import Tensor
+
+from bbyte.quantization.ternary import ternarize
+
+LEAST_ONE, MOST_ZERO = 0.55, 0.45
+"""How far from the border at half a scale a weight is kept where it must not change its trit."""
+
+
+def latents(near: Tensor, trits: Tensor, scale: Tensor) -> Tensor:
+    """A weight that our quantizer turns into `trits` (same shape) and `scale`, as near to `near` as is simple.
+
+    Our scale is the mean absolute weight. So the weights beyond half a scale are moved along a line that keeps
+    all trits and makes the mean right, to a relative 1e-6. A weight that fits as it is stays as it is; where
+    all trits are 0 so is the weight, whatever the scale.
+    """
+    if _gives(near, trits, scale):
+        return near
+    ones = trits != 0
+    count = int(ones.sum())
+    if not count:
+        return torch.zeros_like(near)
+    size = near.abs().double()
+    zeros = torch.where(ones, 0.0, size.clamp(max=MOST_ZERO * float(scale)))
+    beyond = torch.where(ones, size - LEAST_ONE * float(scale), 0.0).clamp(min=0)
+    wanted = float(scale) * near.numel() - float(zeros.sum()) - LEAST_ONE * float(scale) * count
+    # All at the border: then they share what is wanted evenly.
+    beyond = beyond * (wanted / float(beyond.sum())) if beyond.sum() > 0 else ones * (wanted / count)
+    size = torch.where(ones, LEAST_ONE * float(scale) + beyond, zeros)
+    signs = torch.where(ones, trits, near.sign())
+    return (size * signs).float()
+
+
+def _gives(near: Tensor, trits: Tensor, scale: Tensor) -> bool:
+    ours, own = ternarize(near)
+    return bool(torch.equal(ours, trits)) and bool(torch.isclose(own, scale, rtol=1e-6, atol=0))
