@@ -10,11 +10,11 @@ LEAST_ONE, MOST_ZERO = 0.55, 0.45
 
 
 def latents(near: Tensor, trits: Tensor, scale: Tensor) -> Tensor:
-    """A weight that our quantizer turns into `trits` (same shape) and `scale`, as near to `near` as is simple.
+    """A weight like `near` that our quantizer turns into `trits` (of the same shape) and `scale`.
 
-    Our scale is the mean absolute weight. So the weights beyond half a scale are moved along a line that keeps
-    all trits and makes the mean right, to a relative 1e-6. A weight that fits as it is stays as it is; where
-    all trits are 0 so is the weight, whatever the scale.
+    Our scale is the mean absolute weight. So the weights beyond half a scale are moved along a line that
+    keeps all trits and makes the mean right, to a relative 1e-6. A weight that fits as it is stays as it is;
+    where all trits are 0 so is the weight, whatever the scale.
     """
     if _gives(near, trits, scale):
         return near
