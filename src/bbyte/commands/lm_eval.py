@@ -108,9 +108,9 @@ def _harness() -> "tuple[type[ByteLM], Any]":
 def _talking(screen: Screen) -> Iterator[None]:
     """What the harness prints and logs meanwhile is talk, not the product."""
     log = logging.getLogger("lm_eval")
-    before, handler = (log.level, log.propagate), _Warnings(screen)
+    before, handler = (log.level, log.propagate), _Log(screen)
     log.addHandler(handler)
-    log.setLevel(logging.ERROR if screen.quiet else logging.WARNING)
+    log.setLevel(logging.WARNING)
     log.propagate = False
     try:
         with contextlib.redirect_stdout(_Talk(screen)):
@@ -121,13 +121,17 @@ def _talking(screen: Screen) -> Iterator[None]:
         log.propagate = before[1]
 
 
-class _Warnings(logging.Handler):
+class _Log(logging.Handler):
     def __init__(self, screen: Screen) -> None:
         super().__init__()
         self._screen = screen
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._screen.warn(" ".join(record.getMessage().split()))
+        message = " ".join(record.getMessage().split())
+        if record.levelno >= logging.ERROR:
+            self._screen.warn(message)
+        elif "using default" not in message:  # said of nearly every metric of every task
+            self._screen.say(f"lm_eval: {message}")
 
 
 class _Talk(io.TextIOBase):

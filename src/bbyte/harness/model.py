@@ -66,6 +66,11 @@ class ByteLM(TemplateLM):  # type: ignore[misc,unused-ignore]
         """The text of bytes; what is not UTF-8 becomes U+FFFD."""
         return bytes(tokens).decode("utf-8", "replace")
 
+    def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = True) -> list[Likelihood]:
+        """Nats of each continuation of a context, and whether greedy decoding would write it."""
+        found: list[Likelihood] = super().loglikelihood(requests, disable_tqdm=disable_tqdm)
+        return found
+
     def loglikelihood_rolling(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[float]:
         """Nats of each text at the beginning of a document: those of `bbyte eval-bpb` on the same bytes.
 
