@@ -268,6 +268,13 @@ def test_what_is_there_gives_way_only_to_force(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"run", "model.gguf"}
 
 
+def test_a_folder_is_never_replaced(tmp_path):
+    found = saved(tmp_path / "run", *MODELS["full"])
+    with pytest.raises(UsageError, match="is a folder"):
+        export_gguf(found, tmp_path, force=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("part", [0.001, 0.5, 0.999])
 def test_a_full_disk_leaves_what_was_there(tmp_path, part):

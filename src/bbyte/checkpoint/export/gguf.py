@@ -38,10 +38,12 @@ def export_gguf(found: Found, target: Path, *, type: Type = "f16", force: bool =
     Matrices are kept as `type`: f16; q8_0, 8.5 bits a weight; tq1_0 or tq2_0, 1.6875 or 2.0625 bits, which
     hold ternary matrices without loss but that of a 16-bit scale, and leave embedding and head in f16. Norms
     and what steers a state space stay in float32. Raises UsageError for a model that llama.cpp cannot
-    compute or the type does not fit, where gguf is missing, and where `target` is there already, unless
-    `force`; BbyteError for weights that 16 bits cannot hold.
+    compute or the type does not fit, where gguf is missing, and where `target` is a folder, or is there
+    already, unless `force`; BbyteError for weights that 16 bits cannot hold.
     """
     gguf = _package()
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder", f"a GGUF is one file: --out {target / 'model.gguf'}")
     kind = architecture(found.meta.family, found.meta.model_config())
     refuse_unfinished(found)
     with placed(target, force=force) as temporary:
