@@ -19,6 +19,13 @@ def test_they_quantize_to_the_trits_and_the_scale(share, scale):
     assert float(own) == pytest.approx(scale, rel=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_scale_of_a_usual_matrix_is_right_to_the_last_bit(seed):
+    generator = torch.Generator().manual_seed(seed)
+    trits, scale = ternarize(torch.randn(64, 96, generator=generator))
+    assert torch.equal(ternarize(latents(trits * scale, trits, scale))[1], scale)
+
+
 def test_weights_that_fit_stay():
     weight = torch.randn(16, 12, generator=torch.Generator().manual_seed(2))
     assert latents(weight, *ternarize(weight)) is weight
