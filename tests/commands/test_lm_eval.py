@@ -181,7 +181,8 @@ from bbyte.terminal.boundary import run
 app = new_group("A program.")
 register(app, "lm-eval", lm_eval.lm_eval, panel="Measure")
 register(app, "other", lambda: None, panel="Measure", help="So that there are two.")
-raise SystemExit(run(app, "bbyte", "lm-eval --tasks documents,questions --include-path tasks --quiet".split()))
+words = "lm-eval --tasks documents,questions --include-path tasks --quiet"
+raise SystemExit(run(app, "bbyte", words.split()))
 """
     environment = {**os.environ, "HF_DATASETS_CACHE": str(place / "cache")}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
