@@ -45,9 +45,10 @@ def _exact(weight: Tensor, trits: Tensor, scale: Tensor) -> Tensor:
         own = ternarize(weight)[1]
         if torch.equal(own, scale):
             break
-        # By more than is missing and by less: sums of float32 are rounded, and would go to and fro.
-        missing = float(scale.double() - own.double()) * weight.numel() * (0.4 + attempt % 7 / 5)
-        moved = places[: math.ceil(abs(missing) / (STEP * float(scale)))]
+        missing = float(scale.double() - own.double()) * weight.numel()
+        # Sums of float32 are rounded in parts: other weights, and more of them, come to other last bits.
+        count = max(math.ceil(abs(missing) / (STEP * float(scale))), 3 ** (attempt % 7))
+        moved = places.roll(-17 * attempt)[:count]
         weight = weight.clone()
         weight.view(-1)[moved] += trits.flatten()[moved] * (missing / len(moved))
     return weight
