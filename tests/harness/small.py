@@ -21,11 +21,11 @@ CONFIGS = {
 }
 
 
-def loaded(name, *, sharp=4.0):
+def loaded(name, *, config=None, sharp=4.0):
     """A model of the family; `sharp` times the usual embedding, so that bytes differ in likelihood."""
     torch.manual_seed(7)
     family = families()[name]
-    model = family.build(CONFIGS[name]).eval()
+    model = family.build(config or CONFIGS[name]).eval()
     with torch.no_grad():
         next(iter(model.parameters())).mul_(sharp)
     meta = SimpleNamespace(context=CONTEXT, family=name)

@@ -10,6 +10,7 @@ from small import CONTEXT, CPU, loaded
 from bbyte.errors import BbyteError, UsageError
 from bbyte.evaluation import InMemory, bits_per_byte, objective_measure
 from bbyte.harness.likelihood import Likelihoods, continuation_windows
+from bbyte.models.ar.config import ARConfig
 
 EXACT = ["ar", "mamba"]
 TEXTS = [
@@ -37,7 +38,7 @@ def test_a_document_costs_what_bits_per_byte_says(name, batch_size):
 
 
 def one_by_one(model, before, after):
-    """Each byte of `after` alone, in the window the description promises; no batches, no padding."""
+    """Each byte of `after` alone, in the window the description promises; no batches."""
     sequence = b"\0" + before + after
     nats, greedy, end = 0.0, True, len(before) + len(after)
     for index in range(len(before), end):
@@ -65,6 +66,17 @@ def test_continuations_are_those_of_the_slow_way_in_their_order(name):
             slow, greedy = one_by_one(model, *pair)
             assert nats == pytest.approx(slow, abs=1e-5 * max(1, len(pair[1])))
             assert is_greedy == greedy
+
+
+def test_eight_bit_activations_do_not_make_it_depend_on_the_batch():
+    model = loaded("ar", config=ARConfig(n_layer=2, d_model=64, n_head=2, d_ff=128))
+    assert model.model.config.ternary
+    generator = np.random.default_rng(2)
+    sizes = generator.integers(1, 15, (150, 2))
+    pairs = [tuple(generator.integers(0, 256, n, np.uint8).tobytes() for n in size) for size in sizes]
+    together = Likelihoods(model, CPU).of_continuations(pairs)
+    alone = Likelihoods(model, CPU, 1).of_continuations(pairs)
+    assert max(abs(a.nats - b.nats) for a, b in zip(together, alone, strict=True)) <= 1e-5
 
 
 @pytest.mark.parametrize("name", EXACT)

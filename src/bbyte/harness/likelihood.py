@@ -39,9 +39,10 @@ class Stretch(NamedTuple):
 class Likelihoods:
     """Log-likelihoods under a checkpoint's model, many texts at a time.
 
-    The context is the longest window the model was trained on. Stretches of about the same length are
-    computed together, the shorter ones filled up on the right, where a model that reads from the left does
-    not look. Raises UsageError for a family that only has bounds.
+    The context is the longest window the model was trained on. Stretches of the same length are computed
+    together. (Shorter ones could be filled up, but with 8-bit activations a last digit in float32 decides now
+    and then where a value is rounded: 3 % of the requests then moved, by up to 0.01 nats.)
+    Raises UsageError for a family that only has bounds.
     """
 
     def __init__(self, loaded: Loaded, placement: Placement, batch_size: int | None = None) -> None:
@@ -94,24 +95,23 @@ class Likelihoods:
         return [Likelihood(-math.fsum(costs), good) for costs, good in zip(nats, greedy, strict=True)]
 
     def _batches(self, stretches: list[Stretch]) -> Iterator[list[Stretch]]:
-        """Stretches of about the same length together, the longest first: too little memory shows at once."""
-        order = sorted(stretches, key=lambda stretch: len(stretch.row), reverse=True)
-        first = 0
-        while first < len(order):
-            fitting = max(1, min(64, POSITIONS_AT_ONCE // (len(order[first].row) - 1)))
-            size = self._batch_size or fitting
-            yield order[first : first + size]
-            first += size
+        """Stretches of the same length together, the longest first: too little memory shows at once."""
+        by_length: dict[int, list[Stretch]] = {}
+        for stretch in stretches:
+            by_length.setdefault(len(stretch.row), []).append(stretch)
+        for length, same in sorted(by_length.items(), reverse=True):
+            size = self._batch_size or max(1, min(64, POSITIONS_AT_ONCE // (length - 1)))
+            for first in range(0, len(same), size):
+                yield same[first : first + size]
 
     def _score(self, batch: list[Stretch]) -> Iterator[tuple[float, bool]]:
         """Nats of each stretch's counted bytes, and whether each of these was the likeliest."""
-        longest = len(batch[0].row)
-        filled = b"".join(stretch.row.ljust(longest, b"\0") for stretch in batch)
-        rows = np.frombuffer(filled, np.uint8).reshape(len(batch), longest).copy()
+        together = np.frombuffer(b"".join(stretch.row for stretch in batch), np.uint8)
+        rows = together.reshape(len(batch), -1).copy()
         window = torch.from_numpy(rows).to(self._placement.device)
         with torch.inference_mode(), self._placement.autocast():
             logits = self._model(window[:, :-1])
-            scored = [_cost(logits[lane], window[lane], *stretch[1:]) for lane, stretch in enumerate(batch)]
+            scored = [_cost(logits[lane], window[lane], stretch.skip) for lane, stretch in enumerate(batch)]
             values = torch.stack(scored).tolist()  # one wait for the device, not one a lane
         for cost, hits in values:
             if math.isnan(cost):
@@ -146,8 +146,8 @@ def continuation_windows(before: int, size: int, context: int, stride: int) -> I
         yield Window(start, last - start, first - start)
 
 
-def _cost(logits: Tensor, row: Tensor, stretch: bytes, skip: int) -> Tensor:
+def _cost(logits: Tensor, row: Tensor, skip: int) -> Tensor:
     """Nats of a stretch's counted bytes and whether all were the likeliest: two float64 numbers."""
-    counted, targets = logits[skip : len(stretch) - 1].double(), row[skip + 1 : len(stretch)].long()
+    counted, targets = logits[skip:].double(), row[skip + 1 :].long()
     nats = F.cross_entropy(counted, targets, reduction="sum")
     return torch.stack([nats, (counted.argmax(-1) == targets).all().double()])
