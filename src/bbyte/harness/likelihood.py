@@ -40,8 +40,9 @@ class Likelihoods:
     """Log-likelihoods under a checkpoint's model, many texts at a time.
 
     The context is the longest window the model was trained on. Stretches of the same length are computed
-    together. With 8-bit activations a last digit in float32, which the size of a batch may change, decides now
-    and then where a value is rounded; a few requests in a hundred then move, by up to 0.01 nats.
+    together. With 8-bit activations a last digit in float32, which the size of a batch may change, decides
+    now and then where a value is rounded; a few requests in a hundred then move, by under 0.01 nats.
+
     Raises UsageError for a family that only has bounds.
     """
 
