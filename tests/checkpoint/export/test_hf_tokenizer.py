@@ -11,8 +11,8 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 from bbyte.checkpoint.export.hf_tokenizer import characters, tokenizer_config, tokenizer_json
 
 TEXTS = (
-    "", " ", "a", "Once upon a time", "  two  spaces and\ttab\r\n", "é Ä ß 你好 🙂", "👩\u200d👩\u200d👧", "\x00",
-    "a\x00b\x00\x00", "Ā", "ĀĀ a Ġ", "<s></s><|endoftext|>", "it's we'll 123 4567", "\u200d\ufeff\u202e",
+    "", " ", "a", "Once upon a time", "  two  spaces and\ttab\r\n", "é Ä ß 你好 🙂", "👩\u200d👩\u200d👧",
+    "\x00", "a\x00b\x00\x00", "Ā", "ĀĀ a Ġ", "<s></s><|endoftext|>", "it's we'll 123 4567", "\u200d\ufeff\u202e",
     "".join(map(chr, range(256))),
 )  # fmt: skip
 
