@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte eval-bpb'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -46,6 +46,18 @@ _bbyte() {
         'bbyte eval-bpb:--precision') return ;;
         'bbyte eval-bpb:--threads') return ;;
         'bbyte eval-bpb:--config') return ;;
+        'bbyte lm-eval:--tasks') return ;;
+        'bbyte lm-eval:--ckpt') return ;;
+        'bbyte lm-eval:--include-path') return ;;
+        'bbyte lm-eval:--limit') return ;;
+        'bbyte lm-eval:--num-fewshot') return ;;
+        'bbyte lm-eval:--batch-size') return ;;
+        'bbyte lm-eval:--seed') return ;;
+        'bbyte lm-eval:--output') return ;;
+        'bbyte lm-eval:--device') return ;;
+        'bbyte lm-eval:--precision') return ;;
+        'bbyte lm-eval:--threads') return ;;
+        'bbyte lm-eval:--config') return ;;
         'bbyte generate:--ckpt') return ;;
         'bbyte generate:--prompt') return ;;
         'bbyte generate:--prompt-file') return ;;
@@ -384,16 +396,21 @@ _bbyte() {
         'bbyte ckpt ls:--config') return ;;
         'bbyte ckpt show:--config') return ;;
         'bbyte ckpt diff:--config') return ;;
+        'bbyte export packed:--out') return ;;
+        'bbyte export packed:--trits-a-byte') COMPREPLY=($(compgen -W '4 5' -- "$current")); return ;;
+        'bbyte export packed:--rest') COMPREPLY=($(compgen -W 'fp32 fp16' -- "$current")); return ;;
+        'bbyte export packed:--config') return ;;
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart pack shard-tinystories tag-ckpt verify eval-bpb generate infill plan train runs plot ckpt" ;;
+        'bbyte:'*) words="quickstart pack shard-tinystories tag-ckpt verify eval-bpb lm-eval generate infill plan train runs plot ckpt export" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte tag-ckpt:'-*) words="--all --root --apply --family --model-family --variant --force --quiet --json --config --help" ;;
         'bbyte verify:'-*) words="--quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --markdown --device --precision --threads --quiet --json --config --help" ;;
+        'bbyte lm-eval:'-*) words="--tasks --ckpt --include-path --limit --num-fewshot --batch-size --seed --output --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
         'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
         'bbyte plan:'-*) words="--help" ;;
@@ -421,6 +438,9 @@ _bbyte() {
         'bbyte ckpt ls:'-*) words="--root --quiet --json --config --help" ;;
         'bbyte ckpt show:'-*) words="--quiet --json --config --help" ;;
         'bbyte ckpt diff:'-*) words="--quiet --json --config --help" ;;
+        'bbyte export:'-*) words="--help" ;;
+        'bbyte export:'*) words="packed" ;;
+        'bbyte export packed:'-*) words="--out --trits-a-byte --rest --force --quiet --json --config --help" ;;
     esac
     [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

@@ -9,6 +9,7 @@ $bbytePlaces = @{
         @('tag-ckpt', 'Say what checkpoints are, and convert legacy .pt files'),
         @('verify', 'Check checkpoints and corpora against their digests'),
         @('eval-bpb', 'Score data in bits per byte'),
+        @('lm-eval', 'Run tasks of lm-evaluation-harness on a checkpoint'),
         @('generate', 'Write on from a prompt, byte by byte'),
         @('infill', 'Fill the holes of a text from both sides'),
         @('plan', 'Plan a run'),
@@ -16,6 +17,7 @@ $bbytePlaces = @{
         @('runs', 'Look at the runs there are, compare and remove them'),
         @('plot', 'Draw curves'),
         @('ckpt', 'Look at checkpoints'),
+        @('export', 'Write a checkpoint as something smaller, or as what other programs read'),
         @('--version', 'Show the versions of bbyte and Python.'),
         @('--help', 'Show this message and exit.')
     )
@@ -83,6 +85,23 @@ $bbytePlaces = @{
         @('--seed', 'Decides these masks.'),
         @('--rates', 'Instead: the cost of a hidden byte by how much is hidden (diffusion).'),
         @('--markdown', 'Give the table as Markdown, for a README or a page.'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--precision', 'auto, fp32, bf16 or fp16.'),
+        @('--threads', 'CPU threads; 0 takes all cores.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte lm-eval' = @(
+        @('--tasks', 'Names of tasks or groups, or patterns: blimp_*.'),
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest).'),
+        @('--include-path', 'Folder of your own task files (YAML).'),
+        @('--limit', 'Only the first so many documents of each task, for a try.'),
+        @('--num-fewshot', 'Examples before each question (default: as the task says).'),
+        @('--batch-size', 'Windows computed at once.'),
+        @('--seed', 'Decides what is drawn in writing.'),
+        @('--output', 'Write the figures to a JSON file.'),
         @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
         @('--precision', 'auto, fp32, bf16 or fp16.'),
         @('--threads', 'CPU threads; 0 takes all cores.'),
@@ -648,6 +667,20 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte export' = @(
+        @('packed', 'Pack a checkpoint'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte export packed' = @(
+        @('--out', 'Folder to write (default: artifacts/exports/RUN-packed).'),
+        @('--trits-a-byte', 'Ternary weights a byte: 4 (2 bits each, the fastest) or 5 (1.6 bits, the smallest).'),
+        @('--rest', 'What embedding, head and norms are kept as; fp16 rounds them and is smaller.'),
+        @('--force', 'Replace what is there.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
 }
 $bbyteChoices = @{
     'bbyte quickstart --seconds' = @()
@@ -683,6 +716,18 @@ $bbyteChoices = @{
     'bbyte eval-bpb --precision' = @()
     'bbyte eval-bpb --threads' = @()
     'bbyte eval-bpb --config' = @()
+    'bbyte lm-eval --tasks' = @()
+    'bbyte lm-eval --ckpt' = @()
+    'bbyte lm-eval --include-path' = @()
+    'bbyte lm-eval --limit' = @()
+    'bbyte lm-eval --num-fewshot' = @()
+    'bbyte lm-eval --batch-size' = @()
+    'bbyte lm-eval --seed' = @()
+    'bbyte lm-eval --output' = @()
+    'bbyte lm-eval --device' = @()
+    'bbyte lm-eval --precision' = @()
+    'bbyte lm-eval --threads' = @()
+    'bbyte lm-eval --config' = @()
     'bbyte generate --ckpt' = @()
     'bbyte generate --prompt' = @()
     'bbyte generate --prompt-file' = @()
@@ -1021,6 +1066,10 @@ $bbyteChoices = @{
     'bbyte ckpt ls --config' = @()
     'bbyte ckpt show --config' = @()
     'bbyte ckpt diff --config' = @()
+    'bbyte export packed --out' = @()
+    'bbyte export packed --trits-a-byte' = @('4', '5')
+    'bbyte export packed --rest' = @('fp32', 'fp16')
+    'bbyte export packed --config' = @()
 }
 Register-ArgumentCompleter -Native -CommandName bbyte -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

@@ -17,6 +17,7 @@ from bbyte.commands import (
     export,
     generate,
     infill,
+    lm_eval,
     pack,
     plan,
     plot,
@@ -59,6 +60,7 @@ register(app, "tag-ckpt", tag_ckpt.tag_ckpt, panel="Checkpoints", examples=tag_c
 register(app, "verify", verify.verify, panel="Checkpoints", examples=verify.EXAMPLES)
 add_group(app, "export", export.group(), panel="Checkpoints")
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
+register(app, "lm-eval", lm_eval.lm_eval, panel="Measure", examples=lm_eval.EXAMPLES)
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
 )

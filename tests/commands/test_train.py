@@ -46,6 +46,15 @@ def hint_and_error(capfd):
     return [line for line in lines if line.startswith(("error:", "hint:"))]
 
 
+def test_a_corpus_too_large_to_be_checked_is_said_to_be_one(place, capfd, monkeypatch):
+    from bbyte.data import corpus
+
+    assert main(["pack", "book.txt", "--out-dir", "corpus"]) == 0
+    monkeypatch.setattr(corpus, "CHECKED_AS_READ", 10)
+    train("--data", "corpus", *SMALL, *STEPS, "--out", "run")
+    assert "digests of corpus unchecked: it is large; bbyte verify checks them" in capfd.readouterr().err
+
+
 def test_a_run_is_told_line_by_line_and_leaves_its_folder(place, capfd):
     train("--data", "book.txt", "--out", "run", *SMALL, *STEPS)
     shown = capfd.readouterr()

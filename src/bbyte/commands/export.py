@@ -16,7 +16,7 @@ EXAMPLES = (
 
 def group() -> typer.Typer:
     """The `export` word and the commands under it."""
-    words = new_group("Write a checkpoint as something smaller, or as what other programs read.", EXAMPLES)
+    words = new_group("Export checkpoints: smaller, or for other programs.", EXAMPLES)
     register(words, "packed", packed, panel="Formats", examples=EXAMPLES)
     return words
 

@@ -18,9 +18,6 @@ BYTES_A_STEP = {"cpu": 8192, "cuda": 65536, "mps": 16384}
 def batch(settings: Settings, data: Division) -> Settings:
     """Window, batch and optimizer settled. Raises UsageError for a corpus that is too short for a window."""
     config, device = settings.training, settings.placement.device
-    if data.corpus.meta is not None and not data.corpus.is_checked:
-        said = f"digests of {data.corpus.path} unchecked: it is large; bbyte verify checks them"
-        settings = settings.change(said)
     if config.seq_len is None and config.seq_len_cap is None and device == "cpu":
         length = min(CPU_SEQ_LEN, max(1, data.train.size // 4))
         settings = settings.change(

@@ -95,7 +95,10 @@ def _start(request: Request, run: Run | None = None) -> Trainer:
 
 def _settled(request: Request, settings: Settings, data: Division) -> tuple[Settings, int]:
     """The settings with nothing left open, and how many windows to compute at once."""
-    settings = choose.batch(settings.change(data.sentence), data)
+    said = [data.sentence]
+    if data.corpus.meta is not None and not data.corpus.is_checked:
+        said.append(f"digests of {data.corpus.path} unchecked: it is large; bbyte verify checks them")
+    settings = choose.batch(settings.change(*said), data)
     if not request.planned:
         pace = partial(probe, settings, settings.micro_batch)
         return choose.steps(settings, data, request.seconds, pace), settings.micro_batch
