@@ -12,8 +12,8 @@ from bbyte.checkpoint.export.hf_tokenizer import characters, tokenizer_config, t
 
 TEXTS = (
     "", " ", "a", "Once upon a time", "  two  spaces and\ttab\r\n", "é Ä ß 你好 🙂", "👩\u200d👩\u200d👧",
-    "\x00", "a\x00b\x00\x00", "Ā", "ĀĀ a Ġ", "<s></s><|endoftext|>", "it's we'll 123 4567", "\u200d\ufeff\u202e",
-    "".join(map(chr, range(256))),
+    "\x00", "a\x00b\x00\x00", "Ā", "ĀĀ a Ġ", "<s></s><|endoftext|>", "it's we'll 123 4567",
+    "\u200d\ufeff\u202e", "".join(map(chr, range(256))),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What `import` refuses: every setting that we do not compute, every file that is not what it says."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from bbyte.checkpoint.export.hf import export_hf
 from bbyte.checkpoint.importing.folder import import_folder
-from bbyte.errors import DataError, UsageError
+from bbyte.errors import BbyteError, DataError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +217,23 @@ def test_what_is_there_stays(copy, tmp_path):
     with pytest.raises(UsageError, match="exists already"):
         import_folder(folder, tmp_path / "taken")
     assert [path.name for path in (tmp_path / "taken").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_damage_anywhere_is_refused_in_a_sentence_or_harmless(copy, tmp_path, name):
+    folder, generator = copy("bitnet packed, grouped"), random.Random(7)
+    data = (folder / name).read_bytes()
+    head = len(data) if name == "config.json" else 8 + int.from_bytes(data[:8], "little")
+    for number in range(150):
+        mutant = bytearray(data)
+        for _ in range(generator.randint(1, 3)):
+            mutant[generator.randrange(head)] = generator.randrange(256)
+        (folder / name).write_bytes(mutant)
+        try:
+            import_folder(folder, tmp_path / f"run-{number}")
+        except BbyteError as error:
+            assert error.message and error.hint
+            assert not (tmp_path / f"run-{number}").exists()
 
 
 def test_a_context_that_is_not_said_is_asked_for(copy):
