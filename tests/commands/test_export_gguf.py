@@ -1,6 +1,7 @@
 """bbyte export gguf, as it is typed."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -71,8 +72,6 @@ def test_what_cannot_be(place, capfd, monkeypatch):
 
 
 def test_the_command_loads_neither_torch_nor_gguf():
-    import subprocess
-
     code = (
         "import sys, bbyte.commands.export_gguf, bbyte.checkpoint.export.gguf_vocabulary,"
         " bbyte.checkpoint.export.gguf_architecture; assert not {'torch', 'gguf'} & set(sys.modules)"

@@ -1,7 +1,6 @@
 """GGUF files read back: every tensor, the figures, what is refused, and what a failure leaves."""
 
 import errno
-import resource
 import sys
 
 import numpy as np
@@ -278,6 +277,8 @@ def test_a_folder_is_never_replaced(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("part", [0.001, 0.5, 0.999])
 def test_a_full_disk_leaves_what_was_there(tmp_path, part):
+    import resource
+
     found, target = saved(tmp_path / "run", *MODELS["full"]), tmp_path / "model.gguf"
     size = export_gguf(found, target).bytes
     before = target.read_bytes()

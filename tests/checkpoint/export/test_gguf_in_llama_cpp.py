@@ -102,14 +102,12 @@ def trained(out, data, *, steps=200, **model):
 def test_full_precision_writes_the_same_text(tmp_path, changes):
     dice = random.Random(1)
     verse = " ".join(dice.choice(WORDS) for _ in range(30)).encode()
-    (tmp_path / "verse.txt").write_bytes(
-        verse * 100
-    )  # what it learns by heart it goes on with, varied and sure
+    (tmp_path / "verse.txt").write_bytes(verse * 200)  # learnt by heart, it makes text varied and sure
     found = trained(tmp_path / "run", tmp_path / "verse.txt", steps=300, **TRAINED_FULL, **changes)
     loaded = store.load(found)
     llama = opened(export_gguf(found, tmp_path / "f16.gguf").path)
-    for start in (0, 40, 80):
-        prompt = verse[start : start + 40]
+    for place in (0, 40, 80):
+        prompt = verse[place : place + 40]
         text = continued(loaded, prompt, 80)
         assert continued_in(llama, prompt, 80) == text
         assert len(set(text[len(prompt) :])) > 10  # text, not one byte over and over
@@ -118,11 +116,8 @@ def test_full_precision_writes_the_same_text(tmp_path, changes):
 @pytest.mark.parametrize("changes", [{}, {"sub_norm": False}])
 def test_ternary_costs_the_same_bits(tmp_path, texts, changes):
     found = trained(tmp_path / "run", texts[0], **TRAINED_TERNARY, **changes)
-    loaded, data, windows = (
-        store.load(found),
-        InMemory(texts[1]),
-        {"context": CONTEXT, "stride": CONTEXT // 2},
-    )
+    loaded, data = store.load(found), InMemory(texts[1])
+    windows = {"context": CONTEXT, "stride": CONTEXT // 2}
     objective = loaded.family.objective(loaded.model, loaded.family.objective_config())
     ours = bits_per_byte(objective_measure(objective, "cpu"), data, **windows).bits_per_byte
     assert ours < 4
