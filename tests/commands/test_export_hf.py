@@ -72,8 +72,9 @@ def test_asking_for_help_loads_no_torch():
 def test_exporting_needs_no_transformers(place):
     checkpoint(place / "tales")
     program = (
-        "import sys; from pathlib import Path; from bbyte.checkpoint.export.hf import export_hf\n"
-        "from bbyte.checkpoint.importing.folder import import_folder\nfrom bbyte.checkpoint.find import find\n"
+        "import sys; from pathlib import Path; from bbyte.checkpoint.find import find\n"
+        "from bbyte.checkpoint.export.hf import export_hf\n"
+        "from bbyte.checkpoint.importing.folder import import_folder\n"
         "export_hf(find(Path('tales')), Path('hf')); import_folder(Path('hf'), Path('back'))\n"
         "assert not {'transformers', 'tokenizers'} & set(sys.modules)"
     )
