@@ -6,7 +6,6 @@ from pathlib import Path
 from bbyte.checkpoint import contents
 from bbyte.checkpoint.find import Found
 from bbyte.figures import bound
-from bbyte.models.families import families
 
 _FRONT = """\
 ---
@@ -48,8 +47,8 @@ def text(
     sections = [
         _FRONT.format(tags="\n".join(f"- {tag}" for tag in tags)),
         f"# {_plain(name)}\n",
-        f"A language model over raw bytes, trained with bbyte: {families()[meta.family].summary[0].lower()}"
-        f"{families()[meta.family].summary[1:]}. Token ids are the values of bytes; there are 256.\n",
+        "A language model over raw bytes, exported by bbyte. Token ids are the values of bytes; there are "
+        "256.\n",
         "| | |\n|---|---|\n" + "".join(f"| {word} | {_plain(said)} |\n" for word, said in (
             ("family", f"{meta.family}, {meta.variant}" if meta.variant else meta.family),
             ("class", architecture),
