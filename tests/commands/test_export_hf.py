@@ -58,7 +58,7 @@ def test_a_difference_is_said_in_one_line(place, capfd):
     step = checkpoint(place / "tales")
     assert bbyte("export", "hf", step, "--dequantize", "--quiet") == 0
     lines = capfd.readouterr().err.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("warning: without 8-bit activations logits differ by")
+    assert len(lines) == 1 and lines[0].startswith("warning: without 8-bit activations its logits differ by")
 
 
 def test_asking_for_help_loads_no_torch():

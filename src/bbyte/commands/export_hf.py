@@ -64,5 +64,6 @@ def export_hf(
     screen.say(f"{written.architecture}, weights {written.weights}, {scaled(sum(written.files.values()))}B")
     if written.difference is not None:
         screen.warn(
-            f"without 8-bit activations logits differ by at most {written.difference:.3g} on 256 random bytes"
+            f"without 8-bit activations its logits differ by up to {written.difference:.3g}, "
+            "on a fixed random text"
         )

@@ -97,7 +97,7 @@ def _measured(found: Found) -> str:
 def _inexact(difference: float) -> str:
     return (
         "The model was trained with activations rounded to 8 bits, which this class does not do: on a fixed "
-        f"random text its logits differ by at most {difference:.3g}. The bits per byte above are those of "
+        f"random text its logits differ by up to {difference:.3g}. The bits per byte above are those of "
         "the model as trained.\n"
     )
 
