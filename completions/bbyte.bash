@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -35,6 +35,9 @@ _bbyte() {
         'bbyte tag-ckpt:--variant') return ;;
         'bbyte tag-ckpt:--config') return ;;
         'bbyte verify:--config') return ;;
+        'bbyte import:--out') return ;;
+        'bbyte import:--context') return ;;
+        'bbyte import:--config') return ;;
         'bbyte eval-bpb:--data') return ;;
         'bbyte eval-bpb:--context') return ;;
         'bbyte eval-bpb:--stride') return ;;
@@ -400,15 +403,22 @@ _bbyte() {
         'bbyte export packed:--trits-a-byte') COMPREPLY=($(compgen -W '4 5' -- "$current")); return ;;
         'bbyte export packed:--rest') COMPREPLY=($(compgen -W 'fp32 fp16' -- "$current")); return ;;
         'bbyte export packed:--config') return ;;
+        'bbyte export hf:--out') return ;;
+        'bbyte export hf:--weights') COMPREPLY=($(compgen -W 'packed online' -- "$current")); return ;;
+        'bbyte export hf:--config') return ;;
+        'bbyte export gguf:--type') COMPREPLY=($(compgen -W 'f16 q8_0 tq1_0 tq2_0' -- "$current")); return ;;
+        'bbyte export gguf:--out') return ;;
+        'bbyte export gguf:--config') return ;;
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart pack shard-tinystories tag-ckpt verify eval-bpb lm-eval generate infill plan train runs plot ckpt export" ;;
+        'bbyte:'*) words="quickstart pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate infill plan train runs plot ckpt export" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte tag-ckpt:'-*) words="--all --root --apply --family --model-family --variant --force --quiet --json --config --help" ;;
         'bbyte verify:'-*) words="--quiet --json --config --help" ;;
+        'bbyte import:'-*) words="--out --context --quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --markdown --device --precision --threads --quiet --json --config --help" ;;
         'bbyte lm-eval:'-*) words="--tasks --ckpt --include-path --limit --num-fewshot --batch-size --seed --output --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
@@ -439,8 +449,10 @@ _bbyte() {
         'bbyte ckpt show:'-*) words="--quiet --json --config --help" ;;
         'bbyte ckpt diff:'-*) words="--quiet --json --config --help" ;;
         'bbyte export:'-*) words="--help" ;;
-        'bbyte export:'*) words="packed" ;;
+        'bbyte export:'*) words="packed hf gguf" ;;
         'bbyte export packed:'-*) words="--out --trits-a-byte --rest --force --quiet --json --config --help" ;;
+        'bbyte export hf:'-*) words="--out --weights --dequantize --force --quiet --json --config --help" ;;
+        'bbyte export gguf:'-*) words="--type --out --force --quiet --json --config --help" ;;
     esac
     [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

@@ -8,6 +8,7 @@ $bbytePlaces = @{
         @('shard-tinystories', 'Make a corpus of TinyStories'),
         @('tag-ckpt', 'Say what checkpoints are, and convert legacy .pt files'),
         @('verify', 'Check checkpoints and corpora against their digests'),
+        @('import', 'Make a checkpoint of a byte model that transformers loads'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('lm-eval', 'Run tasks of lm-evaluation-harness on a checkpoint'),
         @('generate', 'Write on from a prompt, byte by byte'),
@@ -17,7 +18,7 @@ $bbytePlaces = @{
         @('runs', 'Look at the runs there are, compare and remove them'),
         @('plot', 'Draw curves'),
         @('ckpt', 'Look at checkpoints'),
-        @('export', 'Write a checkpoint as something smaller, or as what other programs read'),
+        @('export', 'Export checkpoints'),
         @('--version', 'Show the versions of bbyte and Python.'),
         @('--help', 'Show this message and exit.')
     )
@@ -68,6 +69,14 @@ $bbytePlaces = @{
         @('--help', 'Show this message and exit.')
     )
     'bbyte verify' = @(
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte import' = @(
+        @('--out', 'New folder of a run (default: artifacts/checkpoints/DIR).'),
+        @('--context', 'Longest window trained on, in bytes (default: as config.json says).'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -669,12 +678,33 @@ $bbytePlaces = @{
     )
     'bbyte export' = @(
         @('packed', 'Pack a checkpoint'),
+        @('hf', 'Write a checkpoint as a folder for transformers'),
+        @('gguf', 'Write a checkpoint as one GGUF file, for llama.cpp and the programs built on it'),
         @('--help', 'Show this message and exit.')
     )
     'bbyte export packed' = @(
         @('--out', 'Folder to write (default: artifacts/exports/RUN-packed).'),
         @('--trits-a-byte', 'Ternary weights a byte: 4 (2 bits each, the fastest) or 5 (1.6 bits, the smallest).'),
         @('--rest', 'What embedding, head and norms are kept as; fp16 rounds them and is smaller.'),
+        @('--force', 'Replace what is there.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte export hf' = @(
+        @('--out', 'Folder to write (default: artifacts/exports/RUN-hf).'),
+        @('--weights', 'Of a ternary model: packed, 2 bits a weight (default), or online, in full and trainable.'),
+        @('--dequantize', 'Write ternary values as ordinary numbers, without 8-bit activations.'),
+        @('--force', 'Replace what is there.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte export gguf' = @(
+        @('--type', 'What matrices are kept as; tq1_0 and tq2_0 are for ternary ones.'),
+        @('--out', 'File to write (default: artifacts/exports/RUN-TYPE.gguf).'),
         @('--force', 'Replace what is there.'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
@@ -705,6 +735,9 @@ $bbyteChoices = @{
     'bbyte tag-ckpt --variant' = @()
     'bbyte tag-ckpt --config' = @()
     'bbyte verify --config' = @()
+    'bbyte import --out' = @()
+    'bbyte import --context' = @()
+    'bbyte import --config' = @()
     'bbyte eval-bpb --data' = @()
     'bbyte eval-bpb --context' = @()
     'bbyte eval-bpb --stride' = @()
@@ -1070,6 +1103,12 @@ $bbyteChoices = @{
     'bbyte export packed --trits-a-byte' = @('4', '5')
     'bbyte export packed --rest' = @('fp32', 'fp16')
     'bbyte export packed --config' = @()
+    'bbyte export hf --out' = @()
+    'bbyte export hf --weights' = @('packed', 'online')
+    'bbyte export hf --config' = @()
+    'bbyte export gguf --type' = @('f16', 'q8_0', 'tq1_0', 'tq2_0')
+    'bbyte export gguf --out' = @()
+    'bbyte export gguf --config' = @()
 }
 Register-ArgumentCompleter -Native -CommandName bbyte -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

@@ -16,6 +16,7 @@ from bbyte.commands import (
     eval_bpb,
     export,
     generate,
+    import_,
     infill,
     lm_eval,
     pack,
@@ -59,6 +60,7 @@ add_group(app, "ckpt", ckpt.group(), panel="Checkpoints")
 register(app, "tag-ckpt", tag_ckpt.tag_ckpt, panel="Checkpoints", examples=tag_ckpt.EXAMPLES)
 register(app, "verify", verify.verify, panel="Checkpoints", examples=verify.EXAMPLES)
 add_group(app, "export", export.group(), panel="Checkpoints")
+register(app, "import", import_.import_, panel="Checkpoints", examples=import_.EXAMPLES)
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(app, "lm-eval", lm_eval.lm_eval, panel="Measure", examples=lm_eval.EXAMPLES)
 register(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from bbyte.commands import export_gguf, export_hf
 from bbyte.terminal.flags import new_group, register
 from bbyte.terminal.screen import Screen
 
@@ -18,6 +19,8 @@ def group() -> typer.Typer:
     """The `export` word and the commands under it."""
     words = new_group("Export checkpoints: smaller, or for other programs.", EXAMPLES)
     register(words, "packed", packed, panel="Formats", examples=EXAMPLES)
+    register(words, "hf", export_hf.export_hf, panel="Formats", examples=export_hf.EXAMPLES)
+    register(words, "gguf", export_gguf.export_gguf, panel="Formats", examples=export_gguf.EXAMPLES)
     return words
 
 

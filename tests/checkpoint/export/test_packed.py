@@ -142,6 +142,10 @@ def test_what_is_there_is_replaced_only_by_force(tmp_path):
     with pytest.raises(UsageError, match="is there already"):
         export_packed(found, target)
     assert (target / "precious").exists()
+    with pytest.raises(UsageError, match="a folder of something else"):
+        export_packed(found, target, force=True)
+    assert [path.name for path in target.iterdir()] == ["precious"]
+    (target / "precious").rename(target / meta.FILE)  # of an earlier export, say
     export_packed(found, target, force=True)
     assert sorted(path.name for path in target.iterdir()) == [meta.FILE, meta.MODEL]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["packed", "run"]

@@ -13,7 +13,7 @@ from bbyte.checkpoint.export.gguf_architecture import add_figures, architecture
 from bbyte.checkpoint.export.gguf_tensors import Part, Role, parts
 from bbyte.checkpoint.export.gguf_vocabulary import add_vocabulary
 from bbyte.checkpoint.export.packed import refuse_unfinished
-from bbyte.checkpoint.export.place import placed
+from bbyte.checkpoint.export.place import name_of, placed
 from bbyte.checkpoint.find import Found
 from bbyte.errors import BbyteError, UsageError
 
@@ -53,11 +53,11 @@ def export_gguf(found: Found, target: Path, *, type: Type = "f16", force: bool =
         described = _description(found, sum(value.numel() for value in model.parameters()))
         writer = gguf.GGUFWriter(temporary, kind)
         writer.add_type("model")
-        writer.add_name(_name(found))
+        writer.add_name(name_of(found))
         writer.add_description(described)
         writer.add_file_type(gguf.LlamaFileType[_FILE_TYPES[type]])
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        add_figures(writer, found.meta.model_config(), found.meta.context)
+        add_figures(writer, found.meta.family, found.meta.model_config(), found.meta.context)
         add_vocabulary(writer)
         _write(gguf, writer, temporary, [(part, _type_of(gguf, part.role, type)) for part in planned])
     return Exported(target, target.stat().st_size, kind)
@@ -98,11 +98,6 @@ def _unfit(gguf: Any, planned: list[Part], type: Type) -> tuple[int, list[int]]:
     block = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[type.upper()]][0]
     stored = [part for part in planned if _type_of(gguf, part.role, type).name == type.upper()]
     return block, sorted({part.shape[-1] for part in stored if part.shape[-1] % block})
-
-
-def _name(found: Found) -> str:
-    folder = found.path.resolve()
-    return folder.name if found.meta.kind == "packed" else folder.parent.name
 
 
 def _description(found: Found, parameters: int) -> str:

@@ -2,13 +2,11 @@
 
 from typing import Any
 
+from bbyte.checkpoint.export.hf_config import is_transformer, own_module
 from bbyte.config import Config, Problems
 from bbyte.errors import UsageError
-from bbyte.models.mamba.config import MambaConfig
+from bbyte.models.families import families
 from bbyte.models.transformer_config import TransformerConfig
-
-UNLIMITED = 1 << 20
-"""What llama.cpp's own converter says for models whose text may be of any length."""
 
 
 def architecture(family: str, config: Config) -> str:
@@ -17,15 +15,17 @@ def architecture(family: str, config: Config) -> str:
     Raises UsageError, with every reason, for a model that none of them computes.
     """
     problems = Problems()
-    if family == "ar" and isinstance(config, TransformerConfig):
+    if isinstance(config, TransformerConfig) and is_transformer(families()[family]):
         chosen = _of_transformer(config, problems)
-    elif family == "mamba" and isinstance(config, MambaConfig):
-        chosen = _of_mamba(config, problems)
+    elif own := own_module(families()[family], "gguf"):
+        chosen = own.gguf_architecture(config, problems)
     else:
         raise UsageError(
-            f"llama.cpp has no architecture for the family {family}", "ar and mamba models can be exported"
+            f"llama.cpp has no architecture for the family {family}",
+            "it computes models that predict the next byte",
         )
-    problems.check(config.vocab_size == 256, f"its vocabulary has {config.vocab_size} symbols, not 256")
+    symbols = getattr(config, "vocab_size", None)
+    problems.check(symbols == 256, f"its vocabulary has {symbols} symbols, not 256")
     problems.raise_if_any()
     return chosen
 
@@ -43,19 +43,12 @@ def _of_transformer(config: TransformerConfig, problems: Problems) -> str:
     return "bitnet"
 
 
-def _of_mamba(config: MambaConfig, problems: Problems) -> str:
-    if config.ssm == "mamba1":
-        problems.check(config.expand == 2, f"llama.cpp's mamba is 2 x d_model wide, not {config.expand} x")
-        return "mamba"
-    return "mamba2"
-
-
-def add_figures(writer: Any, config: Config, context: int) -> None:
+def add_figures(writer: Any, family: str, config: Config, context: int) -> None:
     """Tell a `gguf.GGUFWriter` the sizes of a model and the `context` it was trained on, in bytes."""
     if isinstance(config, TransformerConfig):
         _add_transformer(writer, config, context)
-    elif isinstance(config, MambaConfig):
-        _add_mamba(writer, config)
+    elif own := own_module(families()[family], "gguf"):
+        own.add_gguf_figures(writer, config)
 
 
 def _add_transformer(writer: Any, config: TransformerConfig, context: int) -> None:
@@ -69,21 +62,3 @@ def _add_transformer(writer: Any, config: TransformerConfig, context: int) -> No
     writer.add_rope_dimension_count(config.d_model // config.n_head)
     writer.add_rope_freq_base(config.rope_base)
     writer.add_vocab_size(config.vocab_size)
-
-
-def _add_mamba(writer: Any, config: MambaConfig) -> None:
-    writer.add_context_length(UNLIMITED)
-    writer.add_embedding_length(config.d_model)
-    writer.add_block_count(config.n_layer)
-    writer.add_feed_forward_length(0)  # it has none, but llama.cpp asks
-    writer.add_head_count(0)
-    writer.add_layer_norm_rms_eps(config.norm_eps)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_ssm_conv_kernel(config.d_conv)
-    writer.add_ssm_inner_size(config.d_inner)
-    writer.add_ssm_state_size(config.state_width)
-    if config.ssm == "mamba1":
-        writer.add_ssm_time_step_rank(config.rank)
-    else:
-        writer.add_ssm_time_step_rank(config.n_head)
-        writer.add_ssm_group_count(config.n_groups)

@@ -30,7 +30,7 @@ def export_packed(
     loaded = store.load(found)
     ternary = found.meta.ternary or ternary_statistics(loaded.model, loaded.model.state_dict())
     written, packing = packed.packed_tensors(loaded.model, trits_a_byte=trits_a_byte, rest=rest)
-    with placed(target, force=force) as folder:
+    with placed(target, force=force, marked=meta.FILE) as folder:
         folder.mkdir()
         files = {meta.MODEL: tensors.write(folder / meta.MODEL, written)}
         described = dataclasses.replace(

@@ -14,18 +14,28 @@ ROOT = Path("artifacts/exports")
 
 def default_target(found: Found, form: str) -> Path:
     """The folder or file that an export goes to by default, named after its run: tales-packed."""
-    return ROOT / f"{found.path.resolve().parent.name}-{form}"
+    return ROOT / f"{name_of(found)}-{form}"
+
+
+def name_of(found: Found) -> str:
+    """What an export is called after: the run, or the folder of a packed checkpoint."""
+    folder = found.path.resolve()
+    return folder.name.removesuffix("-packed") if found.meta.kind == "packed" else folder.parent.name
 
 
 @contextmanager
-def placed(target: Path, *, force: bool = False) -> Iterator[Path]:
+def placed(target: Path, *, force: bool = False, marked: str = "") -> Iterator[Path]:
     """A hidden path beside `target` to write a file or folder to, renamed to it when the block is through.
 
-    Raises UsageError where there is something already, unless `force`: then it gives way at the very end.
-    When the block fails nothing is left and what was there stays.
+    Raises UsageError where there is something already, unless `force`: then it gives way at the very end,
+    but only a file for a file, and for a folder one with the file `marked` in it. When the block fails
+    nothing is left and what was there stays.
     """
-    if (target.exists() or target.is_symlink()) and not force:
-        raise UsageError(f"{target} is there already", "--force replaces it, --out takes another place")
+    if target.exists() or target.is_symlink():
+        if not force:
+            raise UsageError(f"{target} is there already", "--force replaces it, --out takes another place")
+        if target.is_dir() and not (marked and (target / marked).is_file()):
+            raise UsageError(f"{target} is a folder of something else", "--out takes another place")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".tmp-export-{target.name}")
     _remove(temporary)
