@@ -7,9 +7,7 @@ import sys
 import pytest
 from fresh import checkpoint
 
-from bbyte.commands import export_hf
-from bbyte.terminal.boundary import run
-from bbyte.terminal.flags import add_group, new_group, register
+from bbyte.cli import main
 
 
 @pytest.fixture
@@ -19,10 +17,7 @@ def place(tmp_path, monkeypatch):
 
 
 def bbyte(*words):
-    app, formats = new_group("bbyte", ()), new_group("Exports", ())
-    register(formats, "hf", export_hf.export_hf, panel="Formats", examples=export_hf.EXAMPLES)
-    add_group(app, "export", formats, panel="Checkpoints")
-    return run(app, "bbyte", [str(word) for word in words])
+    return main([str(word) for word in words])
 
 
 def test_the_newest_run_under_its_own_name(place, capfd):

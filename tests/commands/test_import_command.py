@@ -8,9 +8,6 @@ from fresh import checkpoint
 from bbyte.checkpoint.export.hf import export_hf
 from bbyte.checkpoint.find import find
 from bbyte.cli import main
-from bbyte.commands import import_
-from bbyte.terminal.boundary import run
-from bbyte.terminal.flags import new_group, register
 
 
 @pytest.fixture
@@ -20,10 +17,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def bbyte(*words):
-    app = new_group("bbyte", ())
-    register(app, "import", import_.import_, panel="Checkpoints", examples=import_.EXAMPLES)
-    register(app, "other", lambda: None, panel="Checkpoints", help="A group needs two.")
-    return run(app, "bbyte", [str(word) for word in words])
+    return main([str(word) for word in words])
 
 
 def test_a_folder_becomes_a_checkpoint_that_commands_take(folder, tmp_path, capfd):

@@ -147,6 +147,15 @@ def test_what_is_there_stays_unless_forced(tmp_path):
     assert (target / "model.safetensors").read_bytes() != before
 
 
+def test_a_folder_of_something_else_is_not_replaced(tmp_path):
+    found = a_model(tmp_path)
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="folder of something else"):
+        export_hf(found, tmp_path / "hf", force=True)
+    assert [path.name for path in (tmp_path / "hf").iterdir()] == ["config.json"]
+
+
 def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
     found = a_model(tmp_path)
 

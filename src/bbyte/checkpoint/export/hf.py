@@ -25,6 +25,8 @@ from bbyte.quantization.bitlinear import BitLinear, trits_and_scale
 
 PROBE = 256
 """Bytes of the text that a difference is measured on, at most."""
+GENERATION = "generation_config.json"
+"""No folder but one of a model for transformers has it, and only such a folder is replaced."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,14 @@ def export_hf(
     difference = None if form.is_exact else _difference(loaded, form)
     documents = {
         "config.json": config,
-        "generation_config.json": hf_config.TOKENS,
+        GENERATION: hf_config.TOKENS,
         "tokenizer.json": hf_tokenizer.tokenizer_json(),
         "tokenizer_config.json": hf_tokenizer.tokenizer_config(found.meta.context),
     }
     architecture = config["architectures"][0]
     parameters = sum(value.numel() for value in loaded.model.state_dict().values())
     card = model_card.text(found, target.name, architecture, form.weights, parameters, difference)
-    with placed(target, force=force) as folder:
+    with placed(target, force=force, marked=GENERATION) as folder:
         folder.mkdir()
         _write_tensors(folder / MODEL, written)
         for name, content in documents.items():
