@@ -39,7 +39,7 @@ def read(path: Path, *, format: str, versions: Mapping[int, Collection[str]]) ->
     Raises DataError, naming the file, for anything but a well-formed manifest of this format, of one of the
     `versions`, with exactly the keys of that version (besides "format" and "version").
     """
-    content, text = _parse(path)
+    content, text = parse(path)
     if content.get("format") != format:
         _refuse(path, f"is not a {format}", "is this the right file?")
     version = content.get("version")
@@ -111,7 +111,12 @@ def _check_plain(path: Path, hint: str) -> None:
         _refuse(path, "is a link that leads out of its folder", "put a copy of the file in its place")
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], str]:
+def parse(path: Path) -> tuple[dict[str, Any], str]:
+    """The JSON object in the file at `path` and its text, whoever wrote it, once it is through the gate.
+
+    That is: at most 1 MiB and 32 levels, no key twice, no NaN, no number beyond 64 bits. Raises DataError,
+    naming the file.
+    """
     try:
         with opened(path, "is this the right folder?") as file:
             raw = file.read(LARGEST + 1)

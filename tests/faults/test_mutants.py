@@ -223,9 +223,9 @@ def test_a_manifest_that_is_only_parsed_is_caught(folder, monkeypatch):
     monkeypatch.setattr(manifest, "_digest", lambda content: "always the same")
     monkeypatch.setattr(manifest, "write_text", lambda content: "always the same")
     monkeypatch.setattr(meta, "text", lambda *_: "always the same")
-    parse = manifest._parse
+    parse = manifest.parse
     monkeypatch.setattr(
-        manifest, "_parse", lambda path: (parse(path)[0] | {"digest": "always the same"}, "always the same")
+        manifest, "parse", lambda path: (parse(path)[0] | {"digest": "always the same"}, "always the same")
     )
     path = folder / meta.FILE
     read = lambda: checkpoint(folder)  # noqa: E731

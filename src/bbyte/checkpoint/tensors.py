@@ -48,9 +48,15 @@ class TensorInfo:
     shape: tuple[int, ...]
 
 
-def write(path: Path, tensors: Mapping[str, "Tensor"]) -> dict[str, Any]:
-    """Write `tensors` to `path` and flush them to the disk; returns the file's size and BLAKE3 digest."""
-    header, position = {}, 0
+def write(
+    path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Write `tensors` to `path` and flush them to the disk; returns the file's size and BLAKE3 digest.
+
+    `metadata` is for other programs: bbyte itself keeps what it knows in checkpoint.json.
+    """
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    position = 0
     for name, tensor in tensors.items():
         end = position + tensor.numel() * tensor.element_size()
         header[name] = {

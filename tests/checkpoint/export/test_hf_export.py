@@ -159,11 +159,11 @@ def test_a_folder_of_something_else_is_not_replaced(tmp_path):
 def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
     found = a_model(tmp_path)
 
-    def fail(path, values):
+    def fail(path, *_):
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(hf, "_write_tensors", fail)
+    monkeypatch.setattr(hf.tensors, "write", fail)
     with pytest.raises(OSError, match="No space"):
         export_hf(found, tmp_path / "hf")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -1,18 +1,15 @@
 """A checkpoint as a folder that transformers loads, with no code but its own."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from bbyte import durable
-from bbyte.checkpoint import store
+from bbyte.checkpoint import store, tensors
 from bbyte.checkpoint.export import hf_bitnet, hf_config, hf_forms, hf_tokenizer, model_card
 from bbyte.checkpoint.export.hf_bitnet import Weights
 from bbyte.checkpoint.export.hf_forms import Form
@@ -79,7 +76,7 @@ def export_hf(
     card = model_card.text(found, target.name, architecture, form.weights, parameters, difference)
     with placed(target, force=force, marked=GENERATION) as folder:
         folder.mkdir()
-        _write_tensors(folder / MODEL, written)
+        tensors.write(folder / MODEL, written, {"format": "pt"})  # older readers ask for it
         for name, content in documents.items():
             durable.write_text(folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         durable.write_text(folder / "README.md", card)
@@ -123,11 +120,3 @@ def _difference(loaded: store.Loaded, form: Form) -> float:
     length = min(PROBE, loaded.meta.context)
     text = torch.randint(0, 256, (1, length), generator=torch.Generator().manual_seed(0))
     return float((loaded.model(text) - plain.eval()(text)).abs().max())
-
-
-def _write_tensors(path: Path, values: dict[str, Any]) -> None:
-    data = safetensors.save(values, metadata={"format": "pt"})  # without it older readers refuse the file
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

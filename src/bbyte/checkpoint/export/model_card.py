@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from bbyte.checkpoint import contents
+from bbyte.checkpoint.export.place import name_of
 from bbyte.checkpoint.find import Found
 from bbyte.figures import bound
 
@@ -42,7 +43,7 @@ def text(
     does not compute the same.
     """
     meta = found.meta
-    step = f"{found.path.resolve().parent.name}, step {meta.step:,}"
+    step = f"{name_of(found)}, step {meta.step:,}"
     tags = ["bbyte", "byte-level", *(["ternary"] if meta.config.get("ternary") else [])]
     sections = [
         _FRONT.format(tags="\n".join(f"- {tag}" for tag in tags)),

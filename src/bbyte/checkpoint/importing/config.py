@@ -68,7 +68,7 @@ def architecture(values: Mapping[str, Any]) -> Architecture:
             return _transformer(kind, values, context)
         for family in families().values():
             own = own_module(family, "config_names")
-            if own is not None and kind in own._MODEL_TYPES:
+            if own is not None and kind in own.MODEL_TYPES:
                 rest = {name: value for name, value in values.items() if name != "max_position_embeddings"}
                 return Architecture(family, own.from_transformers_config(rest), "full", context)
     except UsageError as error:  # it is the file that is off, not what was asked for

@@ -28,7 +28,7 @@ def import_folder(folder: Path, run: Path, *, context: int | None = None) -> Pat
         )
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise UsageError(f"{run} exists already", "--out takes another folder")
-    found = config.read(manifest._parse(folder / CONFIG)[0], str(folder / CONFIG))
+    found = config.read(manifest.parse(folder / CONFIG)[0], str(folder / CONFIG))
     if (window := context or found.context) is None:
         raise UsageError(
             f"{folder / CONFIG} does not say how long the windows were that it was trained on",

@@ -103,7 +103,7 @@ def _files(folder: Path) -> list[Path]:
     if (folder / MODEL).exists():
         return [folder / MODEL]
     if (folder / INDEX).exists():
-        named: Any = manifest._parse(folder / INDEX)[0].get("weight_map")
+        named: Any = manifest.parse(folder / INDEX)[0].get("weight_map")
         names = set(named.values()) if isinstance(named, dict) and _are_shards(named.values()) else set()
         if not names:
             _refuse(f"{folder / INDEX} does not name its files", tensors.DAMAGED)

@@ -108,7 +108,7 @@ _SSM_CFG: dict[Kind, _Settings] = {
     ),
 }  # fmt: skip
 _LAYERS: dict[str, Kind] = {"Mamba1": "mamba1", "Mamba2": "mamba2"}
-_MODEL_TYPES: dict[str, Kind] = {"mamba": "mamba1", "mamba2": "mamba2"}
+MODEL_TYPES: dict[str, Kind] = {"mamba": "mamba1", "mamba2": "mamba2"}
 
 
 def transformers_config(config: MambaConfig) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def from_transformers_config(values: Mapping[str, Any]) -> MambaConfig:
 
     Raises UsageError, naming every setting, for what a MambaLM does not compute.
     """
-    kind = _kind("model_type", values.get("model_type"), _MODEL_TYPES)
+    kind = _kind("model_type", values.get("model_type"), MODEL_TYPES)
     problems = Problems()
     settings = _TRANSFORMERS[kind].read(values, problems)
     _check_vocabulary(values.get("vocab_size"), problems)
