@@ -85,8 +85,7 @@ def apply(planned: Plan) -> Path | None:
 
 
 def _of_folder(path: Path, family: str | None, variant: str | None, force: bool) -> Plan:
-    found = find.find(path)
-    described = found.meta
+    folder, described, _ = find.newest_of(path, meta.read)  # digests are for those who load it
     form = FORMS[not described.config.get("ternary")]
     for flag, word in (("--family", family), ("--variant", variant)):
         is_variant = flag == "--variant"
@@ -96,12 +95,12 @@ def _of_folder(path: Path, family: str | None, variant: str | None, force: bool)
         if is_form or not agrees(word, described.family, is_variant=is_variant):
             what = f"its {meta.FILE} says family {described.family}, variant {form}"
             raise UsageError(
-                f"{found.path}: {flag} {word}, but {what}",
+                f"{folder}: {flag} {word}, but {what}",
                 "its weights are of that family, so --force does not help" if force else "leave the flag out",
             )
     return Plan(
-        found.path, described.kind, "bbyte", described.family, form, described.step,
-        f"its {meta.FILE} says so", done=found.path,
+        folder, described.kind, "bbyte", described.family, form, described.step,
+        f"its {meta.FILE} says so", done=folder,
     )  # fmt: skip
 
 
