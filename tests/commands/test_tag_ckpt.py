@@ -42,7 +42,7 @@ def test_every_legacy_shape_in_one_folder(root, capfd):
     for name in ("ckpt", "grouped", "denoiser"):
         assert planned[f"{name}.pt"]["action"] == "convert"
         assert (root / name / "step-0002000" / "checkpoint.json").exists()
-        assert f"is {name}/step-0002000 beside it" in shown.out
+        assert f"is {name}/step-0002000" in shown.out
     for name, script in (
         ("ckpt_mamba.pt", "BitByte Mamba"), ("timed.pt", "BitByte diffusion"), ("epoch003.pt", "BLM"),
         ("byte_llm_model.pt", "Muon LM"),
@@ -63,7 +63,7 @@ def test_what_is_written_only_when_asked(root, capfd):
     words = ["tag-ckpt", str(root / "ckpt.pt"), "--variant", "ar", "--model_family", "bitbyte"]
     assert main(words) == 0
     shown = capfd.readouterr()
-    assert "would be ckpt/step" not in shown.out and "would be ckpt beside it" in shown.out
+    assert "would be ckpt/step" not in shown.out and "would be ckpt" in shown.out
     assert "nothing was written: --apply converts 1" in shown.err
     assert [path.name for path in root.iterdir()] == ["ckpt.pt"]
 
@@ -72,7 +72,7 @@ def test_a_contradiction_is_one_sentence(root, capfd):
     legacy_files.bitbyte(root / "ckpt.pt", tags={"model_family": "mamba"})
     assert main(["tag-ckpt", str(root / "ckpt.pt"), "--apply"]) == 2
     shown = capfd.readouterr().err
-    assert "its tag model_family mamba says mamba; it holds blocks.0.attn.q_proj.weight says ar" in shown
+    assert "its tag model_family mamba says mamba; tensor blocks.0.attn.q_proj.weight says ar" in shown
     assert "hint: --force" in shown
     assert not (root / "ckpt").exists()
 

@@ -73,7 +73,7 @@ def tag_ckpt(
     elif not rows:
         screen.say(f"there are no checkpoints under {root or find.ROOT}")
     else:
-        _show(screen, rows, applied=apply)
+        _show(screen, rows, root or find.ROOT if all_ else None, applied=apply)
     _raise_for(screen, problems, len(rows))
 
 
@@ -104,16 +104,21 @@ def _row(planned: "Plan", written: Path | None, problem: BbyteError | None) -> d
     }
 
 
-def _show(screen: Screen, rows: list[dict[str, Any]], *, applied: bool) -> None:
+def _show(screen: Screen, rows: list[dict[str, Any]], root: Path | None, *, applied: bool) -> None:
     columns = ("path", "kind", "family", "variant", "step", "why", "outcome")
     cells = [
-        [
-            row["path"], f"{row['kind']}, {row['script']}" if row["script"] else row["kind"], row["family"],
-            row["variant"], "" if row["step"] is None else row["step"], row["why"], _outcome(row),
-        ]
+        (
+            Path(row["path"]).relative_to(root) if root else row["path"],
+            row["script"] if row["kind"] == "legacy" and row["script"] else row["kind"],
+            row["family"],
+            row["variant"],
+            "" if row["step"] is None else row["step"],
+            row["why"],
+            _outcome(row),
+        )
         for row in rows
-    ]  # fmt: skip
-    screen.table("", columns, cells)
+    ]
+    screen.table(f"under {root}" if root else "", columns, cells)
     waiting = sum(row["action"] == "convert" for row in rows)
     if waiting and not applied:
         screen.say(f"nothing was written: --apply converts {waiting}")
@@ -125,7 +130,7 @@ def _outcome(row: dict[str, Any]) -> str:
     if row["kind"] != "legacy":
         return "is a checkpoint"
     where = Path(row["target"]).relative_to(Path(row["path"]).parent)
-    return f"{'is' if row['done'] else 'would be'} {where} beside it"
+    return f"{'is' if row['done'] else 'would be'} {where}"
 
 
 def _raise_for(screen: Screen, problems: list[BbyteError], count: int) -> None:

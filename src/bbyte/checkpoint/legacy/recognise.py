@@ -33,15 +33,15 @@ def recognise(found: Extracted) -> Recognised:
     names = found.tensors.keys()
     for script, holds, reason in _OTHERS:
         if holds(found):
-            return Recognised(script, "", f"its keys are {_listed(found.top)}", reason)
+            return Recognised(script, "", f"keys {_listed(found.top)}", reason)
     for family, settings in (("diffusion", DIFFUSION_SETTINGS), ("mamba", MAMBA_SETTINGS)):
         given = [name for name in settings if found.settings.get(name) is not None]
         if given:
-            return _bitbyte(family, f"its settings name {_listed(given)}", names)
+            return _bitbyte(family, f"settings {_listed(given)}", names)
     for family, pattern in _NAMED.items():
         example = next((name for name in names if pattern.search(name)), None)
         if example:
-            return _bitbyte(family, f"it holds {example}", names)
+            return _bitbyte(family, f"tensor {example}", names)
     raise UsageError(
         f"{found.path} is no checkpoint of a byte model that bbyte knows: it holds {_listed(sorted(names))}",
         "BitByte, BLM and Muon LM checkpoints are known",
@@ -74,9 +74,7 @@ def agreed_family(
     if asked and asked != guess.family:
         return asked, f"forced; {guess.why}"
     tagged = found.labels.get("model_family") or found.labels.get("variant")
-    return guess.family, f"{guess.why}, and its tags agree" if tagged and len(
-        set(said.values())
-    ) == 1 else guess.why
+    return guess.family, f"{guess.why}; tags agree" if tagged and len(set(said.values())) == 1 else guess.why
 
 
 def agrees(word: str, family: str, *, is_variant: bool) -> bool:
