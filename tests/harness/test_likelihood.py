@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from small import CONTEXT, CPU, loaded
+from harness_models import CONTEXT, CPU, loaded
 
 from bbyte.errors import BbyteError, UsageError
 from bbyte.evaluation import InMemory, bits_per_byte, objective_measure
