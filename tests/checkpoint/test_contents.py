@@ -235,3 +235,17 @@ def test_types_are_counted_apart(tmp_path):
     state["norm.weight"] = state["norm.weight"].float()
     found = contents.read(saved(tmp_path, "ar", state=state))
     assert found.dtypes == {"BF16": found.parameters - 32, "F32": 32}
+
+
+def test_the_list_has_what_only_ends_like_a_checkpoint_set_aside(tmp_path):
+    folder = saved(tmp_path, "ar")
+    for name in ("best", "best.old"):
+        shutil.copytree(folder, tmp_path / name)
+    names = {one.path.name for one in listing.listing(tmp_path).checkpoints}
+    assert names == {"best", "best.old", "step-0000001"}
+
+
+def test_a_number_of_thousands_of_digits_is_no_layer():
+    name = f"layers.{'1' * 5000}.x"
+    (found,) = matrices.matrices({name: {"zeros": 0.5, "scale": 1.0}}, {name: (2, 2)})
+    assert (found.layer, found.place) == (None, name)

@@ -149,6 +149,16 @@ def test_a_header_that_is_none_is_refused(tmp_path, raw):
         tensors.read_header(path)
 
 
+def test_an_impossible_shape_is_told_in_a_short_line(tmp_path):
+    for shape in ([-1] * 8, [10**4000]):
+        entry = {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}
+        text = json.dumps({"a": entry}).encode()
+        (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+        with pytest.raises(DataError, match="impossible shape") as refused:
+            tensors.read_header(tmp_path / "a.safetensors")
+        assert len(refused.value.message) < 200 + len(str(tmp_path))
+
+
 def test_a_header_beyond_8_mib_is_refused_unread(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_bytes(raw_file(b"{}" + b" " * (8 << 20)))

@@ -1,6 +1,7 @@
 """bbyte verify, as it is typed."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -90,3 +91,37 @@ def test_a_pipe_gets_plain_text_without_torch(root):
         [sys.executable, "-c", program, "verify", "artifacts"], capture_output=True, text=True, check=True
     )
     assert done.stdout.count("ok ") == 3 and "\x1b" not in done.stdout
+
+
+def test_a_link_in_a_circle_is_a_finding_not_a_crash(root, capfd):
+    (root / "loop").symlink_to("loop")
+    (root / "l.safetensors").symlink_to("l.safetensors")
+    assert said(capfd, "artifacts/loop", code=2).out.startswith("unchecked ")
+    assert said(capfd, "artifacts/l.safetensors", code=3).out.startswith("damaged ")
+    assert said(capfd, "artifacts", code=3).out.count("ok  ") == 3
+
+
+def test_what_only_ends_like_a_checkpoint_set_aside_is_checked(root, capfd):
+    for path in ("checkpoints/run/step-0000001", "datasets/tales"):
+        shutil.copytree(root / path, root / "found" / "book")
+        (root / "found" / "book").rename(root / "found" / "book.old")
+        shutil.copytree(root / path, root / "found" / "book")
+        for file in (root / "found" / "book.old").glob("[ms]*"):
+            file.write_bytes(b"?" * file.stat().st_size)
+        seen = said(capfd, "artifacts/found", code=3)
+        assert [line.split()[0] for line in seen.out.splitlines()] == ["ok", "damaged"]
+        shutil.rmtree(root / "found")
+
+
+def test_a_name_does_not_forge_a_line(root, capfd):
+    forged = root / "x\nok          artifacts"
+    (root / "datasets" / "tales").rename(forged)
+    assert said(capfd, "artifacts").out.count("\n") == 3
+    for file in forged.glob("*.bin"):
+        file.write_bytes(b"?" * file.stat().st_size)
+    seen = said(capfd, "artifacts", code=3)
+    assert seen.out.count("\n") == 3 and r"x\nok" in seen.out
+    assert not any(line.startswith("ok") for line in seen.err.splitlines())
+    (forged / "corpus.json").unlink()
+    seen = said(capfd, forged, "artifacts/checkpoints", code=2)
+    assert not any(line == "ok          artifacts" for line in seen.err.splitlines())

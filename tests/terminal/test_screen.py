@@ -79,6 +79,15 @@ def test_a_table_in_a_pipe_is_aligned_text(capsys):
     )
 
 
+def test_a_break_in_a_cell_does_not_add_a_row(capsys):
+    rows = [("a\nok  b", "1"), ("c\td\re", "2")]
+    for show in (Screen().table, Screen().markdown):
+        show("t\nu", ("x\ny", "n"), rows)
+        shown = capsys.readouterr().out
+        assert [r"t\nu" in shown, r"x\ny" in shown, r"a\nok  b" in shown, r"c\td\re" in shown] == [True] * 4
+        assert not any(line.startswith("ok") for line in shown.splitlines())
+
+
 def test_bytes_go_raw_to_a_pipe():
     done = in_process(f"Screen().write_bytes({HOSTILE!r})")
     assert done.stdout == HOSTILE

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
@@ -53,7 +54,8 @@ def listing(root: Path) -> Listing:
 
 def is_aside(folder: Path) -> bool:
     """Whether this checkpoint was only set aside while a save put another in its place."""
-    return folder.suffix == find.ASIDE and folder.with_suffix("").is_dir()
+    kept = folder.with_suffix("")
+    return folder.suffix == find.ASIDE and fnmatch(kept.name, find.STEP) and kept.is_dir()
 
 
 def best(checkpoints: Sequence[Listed]) -> set[Path]:

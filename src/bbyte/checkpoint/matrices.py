@@ -9,7 +9,7 @@ from statistics import median
 from bbyte.checkpoint.tensors import DAMAGED
 from bbyte.errors import DataError
 
-_NUMBERED = re.compile(r"(?:.*\.)?(\d+)\.(.+)")
+_NUMBERED = re.compile(r"(?:.*\.)?(\d{1,9})\.(.+)")
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def _info(path: Path, name: str, entry: dict[str, Any]) -> TensorInfo:
     if not (isinstance(dtype, str) and dtype in ITEM_SIZES and isinstance(shape, list) and len(shape) <= 8):
         _refuse(path, f"has an unknown type or shape for tensor {name!r}")
     if not all(type(n) is int and 0 <= n < 1 << 48 for n in shape):
-        _refuse(path, f"has the impossible shape {shape} for tensor {name!r}")
+        _refuse(path, f"has the impossible shape {manifest.shown(shape)} for tensor {name!r}")
     return TensorInfo(dtype, tuple(shape))
 
 

@@ -1,5 +1,6 @@
 """`bbyte verify`: whether checkpoints and corpora are, byte for byte, what they were when written."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from bbyte.errors import BbyteError, DataError, UsageError
 from bbyte.figures import scaled
-from bbyte.terminal.screen import Progress, Screen
+from bbyte.terminal.screen import Progress, Screen, one_line
 
 if TYPE_CHECKING:
     from bbyte.verification import Item, Verdict
@@ -47,10 +48,10 @@ def verify(
         return
     for verdict in verdicts:
         for line in _lines(verdict):
-            screen.print(line)
+            screen.print(one_line(line))
     screen.say(_summary(verdicts))
     for path in idle if not isinstance(failure, UsageError) else idle[1:]:
-        screen.warn(f"{path} {_NOTHING}")
+        screen.warn(one_line(f"{path} {_NOTHING}"))
     if failure is not None:
         raise failure
 
@@ -59,7 +60,8 @@ def _checked(screen: Screen, items: "list[Item]") -> "list[Verdict]":
     """The verdict of each item; one that was reached in two ways is checked once."""
     from bbyte.verification import check
 
-    once = list({(item.path.resolve(), item.what, item.unchecked): item for item in items}.values())
+    # realpath, as Path.resolve fails for a link that leads in a circle
+    once = list({(os.path.realpath(item.path), item.what, item.unchecked): item for item in items}.values())
     with screen.progress("verifying", sum(item.bytes for item in once)) as bar:
         done = _Done(bar)
         return [check(item, done.add) for item in once]
@@ -82,10 +84,10 @@ def _failure(verdicts: "list[Verdict]", idle: list[Path]) -> BbyteError | None:
             sentence, hint = bad[0].problems[0]
             verb = "is" if len(bad) == 1 else "are"
             count = f"{len(bad):,} of {len(verdicts):,} {verb} {state}: " if len(verdicts) > 1 else ""
-            return kind(count + sentence, hint)
+            return kind(one_line(count + sentence), hint)
     if idle:
         hint = "checkpoints (checkpoint.json) and packed corpora (corpus.json) carry digests"
-        return UsageError(f"{idle[0]} {_NOTHING}", hint)
+        return UsageError(one_line(f"{idle[0]} {_NOTHING}"), hint)
     return None
 
 

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_BREAKS = str.maketrans({"\n": r"\n", "\r": r"\r", "\t": r"\t"})
+
+
+def one_line(text: str) -> str:
+    r"""The text without line breaks and tabs, which show as \n, \r and \t: no file's name adds a line."""
+    return text.translate(_BREAKS)
+
+
 class Progress(Protocol):
     """A bar that is being drawn, or nothing where none is."""
 
@@ -68,18 +76,18 @@ class Screen:
         """A table of the product on stdout; plain aligned text where it is not a terminal."""
         from bbyte.terminal.table import aligned, drawn
 
-        cells = [[sanitize(str(cell)) for cell in row] for row in rows]
+        cells = [[_cell(cell) for cell in row] for row in rows]
         if sys.stdout.isatty():
-            drawn(sanitize(title), [sanitize(column) for column in columns], cells)
+            drawn(_cell(title), [_cell(column) for column in columns], cells)
         else:
-            self._show(aligned(title, columns, cells))
+            self._show(aligned(_cell(title), [_cell(column) for column in columns], cells))
 
     def markdown(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """The same table as Markdown."""
         from bbyte.terminal.table import markdown
 
-        cells = [[sanitize(str(cell)) for cell in row] for row in rows]
-        self._show(markdown(sanitize(title), [sanitize(column) for column in columns], cells))
+        cells = [[_cell(cell) for cell in row] for row in rows]
+        self._show(markdown(_cell(title), [_cell(column) for column in columns], cells))
 
     def write_bytes(self, data: bytes) -> None:
         """Bytes of the product, at once: raw to a pipe or file, sanitised to a terminal."""
@@ -123,6 +131,10 @@ class Screen:
 class _Silent:
     def update(self, done: float, total: float | None = None) -> None:
         pass
+
+
+def _cell(value: object) -> str:
+    return sanitize(one_line(str(value)))
 
 
 def _plain(value: Any) -> Any:

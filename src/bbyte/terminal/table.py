@@ -22,7 +22,7 @@ def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) 
     """The table in GitHub's Markdown, the title in bold before it; columns of numbers stand to the right."""
     rules = ["---:" if to_right else "---" for to_right in _numeric(len(columns), rows)]
     lines = [
-        "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |"
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |"
         for line in (columns, rules, *rows)
     ]
     return "\n".join([f"**{title}**", "", *lines] if title else lines) + "\n\n"
