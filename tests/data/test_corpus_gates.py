@@ -97,3 +97,37 @@ def test_the_held_out_part_of_another_split_is_refused(tmp_path):
         shutil.copytree(tmp_path / name, tmp_path / "c" / "val")
         with pytest.raises(DataError, match="is not of what"):
             _ = ByteCorpus.open(tmp_path / "c").validation
+
+
+@pytest.mark.parametrize("name", ["shard_00001.bin", "shard_*.bin", "shard_0000[1-9].bin"])
+def test_a_shard_opened_by_its_own_name_is_checked_too(tmp_path, name):
+    write(tmp_path / "c", bytes(100), shard_bytes=40)
+    whole = contents(ByteCorpus.open(tmp_path / "c" / name))
+    assert whole == contents(ByteCorpus.open(tmp_path / "c"))[-len(whole) :]
+    shard = tmp_path / "c" / "shard_00001.bin"
+    shard.write_bytes(b"x" * 40)
+    corpus = ByteCorpus.open(tmp_path / "c" / name)
+    assert corpus.is_checked and corpus.meta is None
+    for read in (lambda: contents(corpus), corpus.verify, lambda: corpus.fingerprint):
+        with pytest.raises(DataError, match=r"shard_00001\.bin is damaged"):
+            read()
+    shard.write_bytes(b"x" * 39)
+    with pytest.raises(DataError, match=r"has 39 bytes where corpus\.json says 40"):
+        ByteCorpus.open(tmp_path / "c" / name)
+    (tmp_path / "c" / meta.FILE).write_text("{}")
+    with pytest.raises(DataError, match=r"corpus\.json"):
+        ByteCorpus.open(tmp_path / "c" / name)
+
+
+def test_a_shard_that_no_corpus_tells_of_is_a_file_like_any_other(tmp_path, monkeypatch):
+    write(tmp_path / "c", bytes(100), shard_bytes=40)
+    extra = tmp_path / "c" / "shard_00099.bin"
+    extra.write_bytes(b"abc")
+    assert contents(ByteCorpus.open(extra)) == b"abc"
+    assert not ByteCorpus.open(extra).is_checked
+    monkeypatch.chdir(tmp_path / "c")
+    (tmp_path / "c" / "shard_00001.bin").write_bytes(b"x" * 40)
+    with pytest.raises(DataError, match=r"shard_00001\.bin is damaged"):
+        contents(ByteCorpus.open("shard_00001.bin"))
+    monkeypatch.setattr(corpus_module, "CHECKED_AS_READ", 39)
+    assert contents(ByteCorpus.open("shard_00001.bin")) == b"x" * 40, "too large, as in its corpus"

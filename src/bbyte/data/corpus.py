@@ -6,7 +6,7 @@ import glob
 import mmap
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -30,11 +30,12 @@ _RESTORE = "restore it from a copy, or pack the corpus again"
 class ByteCorpus:
     """One long array of bytes, made of one file or many in a row; nothing is read before it is asked for.
 
-    Where there is a corpus.json, no byte of a shard is given before the whole shard was found to have the
-    digest noted there, once in the life of this object; of a corpus larger than 16 GiB, where that would hold
-    up every start for minutes, `verify` alone does so. What is read afterwards lies in a memory map: a file
-    that is written over then changes what is read, and one that is cut off ends the process (SIGBUS). bbyte
-    does neither: pack puts a new folder in the place of the old.
+    Where there is a corpus.json, in the folder opened or beside a shard opened by its own name, no byte of a
+    shard is given before the whole shard was found to have the digest noted there, once in the life of this
+    object; of a corpus larger than 16 GiB, where that would hold up every start for minutes, `verify` alone
+    does so. What is read afterwards lies in a memory map: a file that is written over then changes what is
+    read, and one that is cut off ends the process (SIGBUS). bbyte does neither: pack puts a new folder in the
+    place of the old.
 
     path: what was opened. name: a short name for it. size: bytes in all, separators included. files: what it
     is made of. meta: the content of corpus.json, or None where there is none. separator: the byte after each
@@ -43,6 +44,10 @@ class ByteCorpus:
     """
 
     def __init__(self, path: Path, files: Sequence[Path], described: CorpusMeta | None = None) -> None:
+        self._shards = (
+            {path / shard.name: shard for shard in described.shards} if described else _listed(files)
+        )
+        _check_sizes(self._shards)
         sizes = [file.stat().st_size for file in files]
         self.path = path
         self.name = (path.parent if glob.has_magic(path.name) else path).resolve().name
@@ -51,9 +56,8 @@ class ByteCorpus:
         self.files = [file for file, size in zip(files, sizes, strict=True) if size]
         self._starts = [0, *np.cumsum([size for size in sizes if size]).tolist()]
         self.size: int = self._starts[-1]
-        self.is_checked = described is not None and self.size <= CHECKED_AS_READ
-        shards = described.shards if described and self.is_checked else ()
-        self._unchecked = {path / shard.name: shard for shard in shards}
+        self.is_checked = bool(self._shards) and self.size <= CHECKED_AS_READ
+        self._unchecked = set(self._shards) if self.is_checked else set()
         self._maps: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         if not self.size:
             raise DataError(
@@ -94,13 +98,6 @@ class ByteCorpus:
     @classmethod
     def _open_described(cls, folder: Path) -> Self:
         described = meta.read(folder)
-        for shard in described.shards:
-            with manifest.opened(folder / shard.name, _RESTORE) as file:
-                found = os.fstat(file.fileno()).st_size
-            if found != shard.bytes:
-                raise DataError(
-                    f"{folder / shard.name} has {found} bytes where corpus.json says {shard.bytes}", _RESTORE
-                )
         return cls(folder, [folder / shard.name for shard in described.shards], described)
 
     @cached_property
@@ -159,19 +156,16 @@ class ByteCorpus:
         They are read anew, whatever was checked before. Raises DataError naming the first shard that is
         damaged. Without a corpus.json there is nothing to check against: test `meta` first where it matters.
         """
-        if self.meta is None:
-            return
-        for shard in self.meta.shards:
-            with manifest.opened(self.path / shard.name, _RESTORE) as file:
-                self._check(file, shard)
+        for path in self._shards:
+            with manifest.opened(path, _RESTORE) as file:
+                self._check(path, file)
         if self.validation is not None:
             self.validation.verify()
 
-    def _check(self, file: BinaryIO, shard: Shard) -> None:
-        path = self.path / shard.name
-        if manifest.digest_of(file) != shard.blake3:
+    def _check(self, path: Path, file: BinaryIO) -> None:
+        if manifest.digest_of(file) != self._shards[path].blake3:
             raise DataError(f"{path} is damaged: its digest is not the one in corpus.json", _RESTORE)
-        self._unchecked.pop(path, None)
+        self._unchecked.discard(path)
 
     def _read_into(self, out: NDArray[np.uint8], start: int) -> None:
         number = bisect.bisect_right(self._starts, start) - 1
@@ -188,9 +182,9 @@ class ByteCorpus:
         found = self._maps.get(number)
         if found is None:
             path = self.files[number]
-            with manifest.opened(path, _RESTORE) if self.meta else path.open("rb") as file:
-                if (shard := self._unchecked.get(path)) is not None:
-                    self._check(file, shard)
+            with manifest.opened(path, _RESTORE) if path in self._shards else path.open("rb") as file:
+                if path in self._unchecked:
+                    self._check(path, file)
                 found = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
             if found.size != self._starts[number + 1] - self._starts[number]:
                 raise DataError(f"{path} has changed its size", "leave it alone while it is read")
@@ -204,6 +198,22 @@ def newest_corpus(root: Path = Path("artifacts/datasets")) -> Path | None:
     """The corpus folder directly under `root` that was packed last, or None."""
     found = [file for file in root.glob(f"[!.]*/{meta.FILE}") if file.is_file()]
     return max(found, key=lambda file: (file.stat().st_mtime_ns, file)).parent if found else None
+
+
+def _listed(files: Sequence[Path]) -> dict[Path, Shard]:
+    """What a corpus.json beside them says of those files that are shards of it."""
+    folders = dict.fromkeys(file.parent for file in files if meta.is_shard_name(file.name))
+    described = [folder for folder in folders if os.path.lexists(folder / meta.FILE)]
+    shards = {folder / shard.name: shard for folder in described for shard in meta.read(folder).shards}
+    return {file: shards[file] for file in files if file in shards}
+
+
+def _check_sizes(shards: Mapping[Path, Shard]) -> None:
+    for path, shard in shards.items():
+        with manifest.opened(path, _RESTORE) as file:
+            found = os.fstat(file.fileno()).st_size
+        if found != shard.bytes:
+            raise DataError(f"{path} has {found} bytes where corpus.json says {shard.bytes}", _RESTORE)
 
 
 def _below_anchor(pattern: Path) -> str:
