@@ -48,6 +48,7 @@ def rewritten(folder, **changes):
         {"kind": "frozen"}, {"kind": 1}, {"family": "arr"}, {"family": None}, {"family": ["ar"]},
         {"variant": 3}, {"config": []}, {"config": None}, {"step": -1}, {"step": True}, {"step": 1.0},
         {"step": 1 << 70}, {"step": "1"}, {"bytes_seen": None}, {"context": 0}, {"context": 16.0},
+        {"context": 1 << 25},
         {"quantized": 1}, {"corpus": {}}, {"corpus": {"path": 1, "size": 1, "fingerprint": ""}},
         {"corpus": {"path": "", "size": -1, "fingerprint": ""}},
         {"corpus": {"path": "", "size": 1, "fingerprint": "", "train_size": "1"}},

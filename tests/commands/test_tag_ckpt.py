@@ -117,6 +117,27 @@ def test_bad_requests_are_one_sentence(root, capfd, words, sentence):
     assert sentence in capfd.readouterr().err
 
 
+def test_one_that_cannot_be_read_or_written_does_not_stop_the_others(root, capfd):
+    legacy_files.bitbyte(root / "first.pt")
+    (root / "first").symlink_to("nowhere")
+    legacy_files.bitbyte(root / "second.pt")
+    assert main(["tag-ckpt", "--all", "--apply"]) == 1
+    assert (root / "second" / "step-0002000").is_dir() and not (root / "first").exists()
+    assert "error: 1 of 2 checkpoints were refused" in capfd.readouterr().err
+
+
+def test_nothing_is_done_where_one_of_the_paths_is_wrong(root, capfd):
+    legacy_files.bitbyte(root / "ckpt.pt")
+    assert main(["tag-ckpt", str(root / "ckpt.pt"), "gone.pt", "--apply"]) == 2
+    assert not (root / "ckpt").exists()
+
+
+def test_a_file_without_an_ending_has_no_name_for_its_folder(root, capfd):
+    legacy_files.bitbyte(root / "ckpt")
+    assert main(["tag-ckpt", str(root / "ckpt"), "--apply"]) == 2
+    assert "has no ending to leave off" in capfd.readouterr().err
+
+
 def test_a_folder_without_checkpoints_is_no_error(root, capfd):
     assert main(["tag-ckpt", "--all"]) == 0
     assert "there are no checkpoints under artifacts/checkpoints" in capfd.readouterr().err

@@ -17,6 +17,8 @@ FORMAT = "bbyte-checkpoint"
 VERSION = 3
 _LONGEST = 300
 """Characters of the problems of a config that are told."""
+LONGEST_CONTEXT = 1 << 24
+"""No window comes near it: what says more is damaged, and would have everything allocated for it."""
 _ADDED = {"ternary": 3, "packing": 3}
 """Keys that earlier versions of the format lack, with the version that brought each."""
 
@@ -176,7 +178,7 @@ _HOLDS: dict[str, Callable[[Any], bool]] = {
     "config": _is_object,
     "step": _is_count,
     "bytes_seen": _is_count,
-    "context": lambda value: _is_count(value) and value > 0,
+    "context": lambda value: _is_count(value) and 0 < value <= LONGEST_CONTEXT,
     "quantized": lambda value: isinstance(value, bool),
     "corpus": _is_corpus,
     "metrics": _is_metrics,

@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blake3 import blake3
-
 from bbyte.checkpoint import find, meta
-from bbyte.checkpoint.legacy.extract import extract
+from bbyte.checkpoint.legacy.extract import SOURCE_DIGEST, extract
 from bbyte.checkpoint.legacy.recognise import agreed_family, agrees, check_convertible, recognise
 from bbyte.checkpoint.listing import is_aside
 from bbyte.errors import BbyteError, DataError, UsageError
@@ -15,7 +13,6 @@ from bbyte.folders import below
 LEGACY_KIND = "legacy"
 FORMS = ("ternary", "full")
 """The variants of new checkpoints."""
-SOURCE_DIGEST = "source_blake3"
 
 
 @dataclass(frozen=True)
@@ -61,27 +58,43 @@ def plan(path: Path, *, family: str | None = None, variant: str | None = None, f
     `family` and `variant`, in new words or old ones, must agree with what is found unless `force`. A problem
     of the checkpoint itself is in the plan. Raises UsageError where there is nothing at `path`.
     """
-    if not path.exists():
-        raise UsageError(f"there is nothing at {path}", "give checkpoint folders and .pt files")
+    check_there(path)
     is_folder = path.is_dir() or path.name in (meta.FILE, meta.MODEL)
     try:
         return (
             _of_folder(path, family, variant, force) if is_folder else _of_file(path, family, variant, force)
         )
-    except BbyteError as problem:
-        return Plan(path, "checkpoint" if is_folder else LEGACY_KIND, script="", problem=problem)
+    except (BbyteError, OSError) as problem:
+        kind = "checkpoint" if is_folder else LEGACY_KIND
+        return Plan(path, kind, script="", problem=in_words(problem, path))
+
+
+def check_there(path: Path) -> None:
+    """Raise UsageError where there is nothing at `path`."""
+    if not path.exists():
+        raise UsageError(f"there is nothing at {path}", "give checkpoint folders and .pt files")
+
+
+def in_words(problem: BbyteError | OSError, path: Path) -> BbyteError:
+    """The problem of the checkpoint at `path` as a sentence, so that others can be gone on with."""
+    if isinstance(problem, BbyteError):
+        return problem
+    return BbyteError(f"{path}: {problem.filename or path}: {problem.strerror or problem}")
 
 
 def apply(planned: Plan) -> Path | None:
     """Do what was planned and return the new checkpoint, or None where there is nothing to do.
 
-    Raises what converting raises; then nothing is left behind.
+    Raises BbyteError for what converting raises; then nothing is left behind.
     """
     if planned.problem is not None or planned.target is None:
         return None
     from bbyte.checkpoint.legacy.convert import convert
 
-    return convert(planned.path, planned.target, planned.family, planned.tags)
+    try:
+        return convert(planned.path, planned.target, planned.family, planned.tags)
+    except OSError as problem:
+        raise in_words(problem, planned.path) from problem
 
 
 def _of_folder(path: Path, family: str | None, variant: str | None, force: bool) -> Plan:
@@ -117,15 +130,17 @@ def _of_file(path: Path, family: str | None, variant: str | None, force: bool) -
         check_convertible(found, guess)
     except BbyteError as problem:
         return Plan(path, LEGACY_KIND, variant=variant_of_family, problem=problem, **known)  # type: ignore[arg-type]
-    digest = blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
     target = path.with_suffix("")
-    tags = {"script": guess.script, "source": path.name, SOURCE_DIGEST: digest}
+    if target == path:
+        nameless = UsageError(f"{path} has no ending to leave off", f"rename it to {path.name}.pt")
+        return Plan(path, LEGACY_KIND, variant=variant_of_family, problem=nameless, **known)  # type: ignore[arg-type]
+    tags = {"script": guess.script, "source": path.name, SOURCE_DIGEST: found.blake3}
     tags |= {
         f"legacy_{name}": str(found.labels[name])
         for name in ("variant", "model_family")
         if name in found.labels
     }
-    done, taken = _already(target, digest)
+    done, taken = _already(target, found.blake3)
     return Plan(
         path, LEGACY_KIND, variant=variant_of_family, tags=tags, done=done, problem=taken,
         target=None if done or taken else target, **known,  # type: ignore[arg-type]

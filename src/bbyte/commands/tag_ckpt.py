@@ -58,6 +58,8 @@ def tag_ckpt(
         )
     if root is not None and not all_:
         raise UsageError("--root is for --all", "bbyte tag-ckpt --all --root FOLDER")
+    for path in paths or ():
+        tagging.check_there(path)
     chosen = list(paths or tagging.candidates(root or find.ROOT))
     rows: list[dict[str, Any]] = []
     problems: list[BbyteError] = []
@@ -137,15 +139,14 @@ def _raise_for(screen: Screen, problems: list[BbyteError], count: int) -> None:
     """One problem of one checkpoint is the error; several are warnings before it."""
     if not problems:
         return
-    damaged = sum(isinstance(problem, DataError) for problem in problems)
+    worst = max(problems, key=lambda problem: (isinstance(problem, DataError), -problem.exit_code))
     if screen.json:  # the document has said it all
-        raise typer.Exit(
-            problems[0].exit_code if count == 1 else DataError.exit_code if damaged else BbyteError.exit_code
-        )
+        raise typer.Exit(worst.exit_code)
     if count == 1:
-        raise problems[0]
+        raise worst
     for problem in problems:
         screen.warn(f"{problem.message}; {problem.hint}" if problem.hint else problem.message)
-    kind = DataError if damaged else BbyteError
+    damaged = sum(isinstance(problem, DataError) for problem in problems)
     said = f", {damaged} of them damaged or hostile" if damaged else ""
+    kind = DataError if damaged else type(worst)
     raise kind(f"{len(problems)} of {count} checkpoints were refused{said}", "the warnings above say why")

@@ -95,7 +95,74 @@ def test_forcing_a_family_its_weights_are_not_of_writes_nothing(tmp_path):
     assert planned.family == "diffusion" and planned.target
     with pytest.raises(DataError, match=r"embed_tokens.weight is \(256, 16\), expected \(257, 16\)"):
         tagging.apply(planned)
+    with pytest.raises(UsageError, match=r"ckpt\.pt is no model of family mamba: its settings: unknown"):
+        tagging.apply(tagging.plan(path, family="mamba", force=True))
     assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pt"]
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        ("args", {"rope_base": "abc"}, "rope_base 'abc'"),
+        ("args", {"seq_len": 10**15}, "windows of 1,000,000,000,000,000 bytes"),
+        ("model", {"lm_head.weight": torch.tensor(1.0)}, "no matrix lm_head"),
+        ("model", {"tok_emb.weight": torch.tensor(1.0)}, "no matrix tok_emb"),
+        ("model", {"tok_emb.weight": torch.ones(128, 16)}, "128 rows"),
+        ("model", {"blocks.1.mlp.gate_up.weight": torch.ones(1, 16)}, "two halves"),
+        ("model", {"blocks.1.mlp.gate_up.weight": torch.tensor(1.0)}, "two halves"),
+        ("model", {"blocks.1.mlp.gate_up.weight": torch.full((48, 16), 3e38)}, "too large"),
+        ("model", {"norm_f.weight": torch.full((16,), 1e300, dtype=torch.float64)}, "32 bits"),
+    ],
+)
+def test_what_makes_no_model_is_refused_in_a_sentence(tmp_path, part, values, message):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path)
+    content = torch.load(path, weights_only=True)
+    content[part].update(values)
+    torch.save(content, path)
+    with pytest.raises(DataError, match=message):
+        converted(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pt"]
+
+
+def test_settings_of_other_types_that_say_the_same_are_taken(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path, step=2000.0)
+    content = torch.load(path, weights_only=True)
+    content["args"]["rope_base"] = None
+    torch.save(content, path)
+    assert converted(path).name == "step-0002000"
+
+
+def test_a_file_that_changes_between_plan_and_conversion_is_refused(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path)
+    planned = tagging.plan(path)
+    legacy_files.bitbyte(path, seed=7)
+    with pytest.raises(DataError, match="not what it was a moment ago"):
+        tagging.apply(planned)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pt"]
+
+
+def test_of_two_at_once_one_converts_and_the_other_leaves_it_alone(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path)
+    planned = tagging.plan(path)
+    step = tagging.apply(planned)
+    written = (step / meta.FILE).stat().st_mtime_ns
+    with pytest.raises(UsageError, match="is there already"):
+        tagging.apply(planned)
+    assert (step / meta.FILE).stat().st_mtime_ns == written
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["ckpt", "ckpt.pt"]
+
+
+def test_what_a_killed_conversion_left_is_in_nobodys_way(tmp_path):
+    path = tmp_path / "ckpt.pt"
+    legacy_files.bitbyte(path)
+    (tmp_path / ".tmp-legacy-x" / "ckpt" / ".tmp-step-0002000").mkdir(parents=True)
+    (tmp_path / "ckpt").mkdir()  # empty: nothing is lost
+    assert tagging.candidates(tmp_path) == [path]
+    assert converted(path) == tmp_path / "ckpt" / "step-0002000"
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,8 @@ def test_anything_else_is_no_checkpoint_of_a_byte_model(tmp_path):
         ({"model_family": "elephant"}, {}, None),
         ({}, {"family": "elephant", "force": True}, None),
         ({"variant": 3}, {}, None),
+        ({"variant": "bitnet-ar"}, {}, None),
+        ({"variant": "bitnet-ar"}, {"force": True}, "ar"),
     ],
 )
 def test_tags_and_words_that_contradict_are_refused_unless_forced(tmp_path, labels, asked, outcome):

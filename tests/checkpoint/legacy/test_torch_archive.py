@@ -108,3 +108,20 @@ def test_mutants_of_a_file(tmp_path, good):
         accepted += 1
         assert hostile.contents(path) == hostile.contents(good)
     assert accepted < 400  # times, padding and the directory's unused fields are nobody's
+
+
+@pytest.mark.parametrize("size", [(1 << 64) - 1, (1 << 63) - 200])
+def test_sizes_beyond_any_file_are_refused_before_anything_is_looked_for_behind_them(tmp_path, size):
+    name = b"archive/data.pkl"
+    all_ones = 0xFFFFFFFF
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 8, 0, 0, 0, 0, all_ones, all_ones, len(name), 0) + name
+    extra = struct.pack("<2H2Q", 1, 16, size, size)
+    entry = struct.pack(
+        "<4s6H3L5H2L", b"PK\1\2", 45, 45, 8, 0, 0, 0, 0, all_ones, all_ones, len(name), len(extra), 0, 0, 0, 0, 0
+    )  # fmt: skip
+    directory, body = entry + name + extra, local + b"x" * 10
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), len(body), 0)
+    path = tmp_path / "z.pt"
+    path.write_bytes(body + directory + end)
+    with path.open("rb") as file, pytest.raises(DataError):
+        archive.read(file, path)

@@ -121,10 +121,10 @@ def _entries(file: BinaryIO, size: int) -> dict[str, Entry]:
         start_of_data = _check_local(file, header, name, flags, entry_size, crc)
         entries[known] = Entry(start_of_data, entry_size, crc)
         data_end = start_of_data + entry_size
-        if flags & _HAS_DESCRIPTOR:
-            data_end += _descriptor_size(file, data_end, entry_size, crc)
         if data_end > first:
             raise _OddError("has an entry that runs into the directory")
+        if flags & _HAS_DESCRIPTOR:
+            data_end += _descriptor_size(file, data_end, entry_size, crc)
     if position != len(raw) or data_end != first:
         raise _OddError("has bytes that belong to no entry")
     return entries

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from bbyte import manifest
 from bbyte.checkpoint import tensors
 from bbyte.checkpoint.legacy import answer, archive, opcodes
 from bbyte.checkpoint.tensors import TensorInfo
 from bbyte.errors import BbyteError, DataError, UsageError
 
+SOURCE_DIGEST = "source_blake3"
+"""The tag that tells which file a checkpoint was made from."""
 _KEPT = ("PYTHONPATH", "LD_LIBRARY_PATH", "SYSTEMROOT")  # without which torch may not be found
 _START = 120  # seconds in which torch must have been imported, on a slow disk too
 
@@ -30,7 +33,7 @@ class Extracted:
     front. shared: the names whose data is that of an earlier name. settings: the plain values of `args`, and
     below them those of `config`. labels: the plain values beside them. metrics: the finite numbers of
     `metrics` or `final_metrics`. config_class: the class whose object `config` is, if it is one.
-    weights: the safetensors file with the tensors, if one was asked for.
+    weights: the safetensors file with the tensors, if one was asked for. blake3: the digest of the file.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class Extracted:
     metrics: dict[str, float]
     config_class: str | None
     weights: Path | None
+    blake3: str = ""
 
 
 def extract(path: Path, into: Path | None = None) -> Extracted:
@@ -65,6 +69,8 @@ def extract(path: Path, into: Path | None = None) -> Extracted:
             archive.check_data(file, held, path)
         try:
             facts = _ask(file, path, before[0], config_class or "", into)
+            file.seek(0)
+            digest = manifest.digest_of(file)
             if _state(file) != before:
                 raise DataError(f"{path} was changed while it was read", "wait until nothing writes to it")
             found = {name: TensorInfo(kind, tuple(shape)) for name, (kind, shape) in facts["tensors"].items()}
@@ -76,7 +82,7 @@ def extract(path: Path, into: Path | None = None) -> Extracted:
             raise
     return Extracted(
         path, tuple(facts["top"]), facts["weights_key"], found, facts["shared"], facts["settings"],
-        facts["labels"], facts["metrics"], config_class, target,
+        facts["labels"], facts["metrics"], config_class, target, digest,
     )  # fmt: skip
 
 

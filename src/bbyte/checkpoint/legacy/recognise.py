@@ -63,6 +63,10 @@ def agreed_family(
         ("its tag model_family", found.labels.get("model_family"), True),
         ("its tag variant", found.labels.get("variant"), False),
     ):
+        if not where.startswith("--") and word is not None and word not in OURS:
+            if not force:
+                raise UsageError(f"{found.path}: {where} {word!r} means no family", "--force leaves it aside")
+            continue
         meant = _family_of(word, guess.family, is_family=is_family)
         if meant:
             said[f"{where} {word}"] = meant
