@@ -1,6 +1,7 @@
 """Scoring a checkpoint on bytes it was not trained on, and what a fair classical rival may have seen."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ from bbyte.anchors import PRIMER_BYTES
 from bbyte.checkpoint import find, store
 from bbyte.checkpoint.find import Found
 from bbyte.checkpoint.meta import CheckpointMeta
+from bbyte.data import meta as described
 from bbyte.data.corpus import ByteCorpus
 from bbyte.data.part import divide
 from bbyte.device import Placement
@@ -31,6 +33,7 @@ POSITIONS_AT_ONCE = 16384
 RATES = tuple(tenth / 10 for tenth in range(1, 11))
 CARRIED_AT_ONCE = 4096
 HELD_OUT = "the held-out part"
+_ENTRIES_MET = 10_000
 
 
 def score_checkpoint(
@@ -88,11 +91,7 @@ def masked_curve(
     hides nothing.
     """
     family = families()[found.meta.family]
-    if family.infiller is None:
-        able = ", ".join(other.name for other in families().values() if other.infiller is not None)
-        raise UsageError(
-            f"family {family.name} hides nothing, so there are no rates", f"--rates is for {able}"
-        )
+    check_rates(family.name)
     length = longest_context(found.meta, context)
     objective = family.objective(store.load(found, placement.device).model, family.objective_config()).eval()
     sums = np.zeros((len(RATES), 2))
@@ -142,12 +141,15 @@ def held_out(corpus: ByteCorpus, models: Sequence[CheckpointMeta]) -> tuple[Byte
 def primer(model: CheckpointMeta) -> tuple[bytes, str] | None:
     """The last bytes the model was trained on, as many as a compressor is primed with, and what to call them.
 
-    None where the corpus is no longer where it was.
+    None where the corpus is no longer where it was, or was a pattern of files: what a checkpoint names may be
+    any place of the machine, so it is looked at before anything below it is read.
     """
     path = Path(model.corpus.get("path", ""))
     try:
+        if not _may_be_corpus(path, model.corpus["size"]):
+            return None
         corpus = ByteCorpus.open(path)
-    except BbyteError:
+    except (BbyteError, OSError):
         return None
     if corpus.fingerprint != model.corpus.get("fingerprint"):
         return None
@@ -157,8 +159,37 @@ def primer(model: CheckpointMeta) -> tuple[bytes, str] | None:
     return last, f"the last {len(last):,} training bytes of {path}"
 
 
-def checkpoints(paths: Sequence[Path], *, all_steps: bool = False) -> list[Found]:
-    """The checkpoints that `paths` mean, each the newest good one of its run; with `all_steps` every one."""
-    if all_steps:
-        paths = [step for path in paths for step in sorted(find.steps(path)) or [path]]
-    return [find.find(path) for path in paths]
+def expand(paths: Sequence[Path], *, all_steps: bool = False) -> list[Path]:
+    """The paths themselves; with `all_steps` every checkpoint of those that are runs, unchecked."""
+    if not all_steps:
+        return list(paths)
+    return [step for path in paths for step in sorted(find.steps(path)) or [path]]
+
+
+def check_rates(name: str) -> None:
+    """Raise UsageError where the family's models are not trained with hidden bytes."""
+    if families()[name].infiller is None:
+        able = ", ".join(other.name for other in families().values() if other.infiller is not None)
+        raise UsageError(f"family {name} hides nothing, so there are no rates", f"--rates is for {able}")
+
+
+def _may_be_corpus(path: Path, size: int) -> bool:
+    """Whether a corpus of so many bytes may lie at `path`, found out without a long walk."""
+    if path.is_file():
+        return path.stat().st_size == size
+    if not path.is_dir():
+        return False
+    names = [entry.name for entry in path.iterdir()]
+    if described.FILE in names or any(map(described.is_shard_name, names)):
+        return True
+    total = met = 0
+    for folder, inside, files in os.walk(path):
+        met += len(inside) + len(files)
+        total += sum(file.lstat().st_size for file in (Path(folder, name) for name in files) if _is_own(file))
+        if met > _ENTRIES_MET or total > size:
+            return False
+    return total == size
+
+
+def _is_own(file: Path) -> bool:
+    return file.is_file() and not file.is_symlink()

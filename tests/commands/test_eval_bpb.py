@@ -114,7 +114,7 @@ def test_of_several_the_damaged_one_is_left_out_and_said(run, capfd):
     shown = capfd.readouterr()
     assert "step-0000002" in shown.out and "step-0000001" not in shown.out
     assert f"left out: {broken} does not match" in shown.err
-    assert "error: 1 of the checkpoints could not be read" in shown.err
+    assert "error: 1 of the checkpoints could not be scored" in shown.err
     assert main([*words, "--json"]) == 3
     assert json.loads(capfd.readouterr().out)["damaged"] == [
         f"{broken} does not match the digest in checkpoint.json"
@@ -345,8 +345,10 @@ def test_a_bound_is_shown_as_one_with_its_error_masks_and_seed(diffusion, capfd)
 
 def test_the_cost_of_hidden_bytes_by_rate_is_never_called_bits_per_byte(diffusion, capfd):
     found = scored(capfd, "--data", "book.txt", str(diffusion), "--rates")
-    assert [row["rate"] for row in found["rates"]] == [tenth / 10 for tenth in range(1, 11)]
-    assert all(row["bits_per_hidden_byte"] == pytest.approx(8, abs=0.5) for row in found["rates"])
+    (of,) = found["rates"]
+    assert (of["checkpoint"], found["seed"]) == (str(diffusion / "step-0000001"), 0) and not found["damaged"]
+    assert [row["rate"] for row in of["rates"]] == [tenth / 10 for tenth in range(1, 11)]
+    assert all(row["bits_per_hidden_byte"] == pytest.approx(8, abs=0.5) for row in of["rates"])
     assert main(["eval-bpb", "--data", "book.txt", str(diffusion), "--rates"]) == 0
     shown = " ".join(capfd.readouterr().out.split())
     assert "no code length, so no bits per byte" in shown and "100%" in shown
@@ -355,3 +357,110 @@ def test_the_cost_of_hidden_bytes_by_rate_is_never_called_bits_per_byte(diffusio
 def test_a_model_that_hides_nothing_has_no_rates(run, capfd):
     assert main(["eval-bpb", "--data", "book.txt", "--rates"]) == 2
     assert "family ar hides nothing" in capfd.readouterr().err
+
+
+def damage(step):
+    path = step / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+
+def test_rates_of_several_are_one_document_and_damage_is_told(diffusion, capfd):
+    checkpoint(diffusion, step=2, family="diffusion")
+    checkpoint(diffusion, step=3, family="diffusion")
+    damage(diffusion / "step-0000002")
+    words = ["eval-bpb", "--data", "book.txt", str(diffusion), "--all-steps", "--rates"]
+    assert main([*words, "--json"]) == 3
+    found = json.loads(capfd.readouterr().out)
+    assert [row["checkpoint"][-1] for row in found["rates"]] == ["1", "3"]
+    assert len(found["damaged"]) == 1 and "step-0000002" in found["damaged"][0]
+    assert main([*words, "--markdown"]) == 3
+    shown = capfd.readouterr()
+    assert shown.out.count("| ---: | ---: |") == 2 and "1 of the checkpoints could not be scored" in shown.err
+
+
+@pytest.mark.parametrize("words", [["--anchors"], ["--stride", "8"], ["--batch-size", "2"], ["--draws", "9"]])
+def test_what_rates_have_no_use_for_is_refused(diffusion, capfd, words):
+    assert main(["eval-bpb", "--data", "book.txt", "--rates", *words]) == 2
+    assert f"{words[0]} does not go with --rates" in capfd.readouterr().err
+
+
+def test_a_damaged_step_does_not_cost_the_others(run, capfd):
+    damage(run / "step-0000001")
+    assert main(["eval-bpb", "--data", "book.txt", str(run), "--all-steps", "--json"]) == 3
+    found = json.loads(capfd.readouterr().out)
+    assert [score["step"] for score in found["scores"]] == [2] and len(found["damaged"]) == 1
+
+
+def test_a_file_of_earlier_scripts_among_several_is_skipped(run, place, capfd):
+    old = run.parent / "old.pt"
+    old.write_bytes(b"never opened")
+    assert main(["eval-bpb", "--data", "book.txt", str(run), str(old)]) == 0
+    assert f"skipped {old}: a checkpoint of earlier scripts" in capfd.readouterr().err
+    for words in ([old], [old, old]):
+        assert main(["eval-bpb", "--data", "book.txt", *map(str, words)]) == 2
+        assert "tag-ckpt" in capfd.readouterr().err
+
+
+def diverged(run, monkeypatch):
+    """A checkpoint that is intact and gives no number."""
+    with monkeypatch.context() as changed:
+        changed.setattr("fresh.store.save", saved_as_nan(store.save))
+        return checkpoint(run)
+
+
+def saved_as_nan(save):
+    return lambda run, meta, state, _: save(
+        run, meta, {key: at * math.nan for key, at in state.items()}, None
+    )
+
+
+def test_a_model_that_gives_no_number_does_not_cost_the_others(run, capfd, monkeypatch):
+    bad = diverged(run.parent / "bad", monkeypatch)
+    words = ["eval-bpb", "--data", "book.txt", str(bad), str(run)]
+    assert main(words) == 1
+    shown = capfd.readouterr()
+    assert "first/step-0000002" in shown.out and "bad/step" not in shown.out
+    assert f"left out: {bad}: the model gives no number" in shown.err
+    damage(run / "step-0000001")
+    assert main([*words, str(run / "step-0000001"), "--json"]) == 3
+    found = json.loads(capfd.readouterr().out)
+    assert len(found["scores"]) == 1 and len(found["damaged"]) == 2
+    assert main(["eval-bpb", "--data", "book.txt", str(bad)]) == 1
+    shown = capfd.readouterr()
+    assert f"error: {bad}: the model gives no number" in shown.err and "left out" not in shown.err
+
+
+def test_damaged_data_is_told_as_such(run, place, capfd):
+    assert main(["pack", "book.txt", "--out-dir", "corpus"]) == 0
+    shard = place / "corpus" / "shard_00000.bin"
+    shard.write_bytes(b"x" * shard.stat().st_size)
+    capfd.readouterr()
+    for data in ("corpus", "corpus/shard_00000.bin"):
+        assert main(["eval-bpb", "--data", data, str(run), str(run / "step-0000001")]) == 3
+        shown = capfd.readouterr()
+        assert "error: corpus/shard_00000.bin is damaged" in shown.err and "left out" not in shown.err
+
+
+def test_a_checkpoint_is_called_by_its_folders_wherever_one_stands(run, capfd, monkeypatch):
+    monkeypatch.chdir(run / "step-0000002")
+    data = str(run.parents[2] / "book.txt")
+    words = ["eval-bpb", "--data", data, ".", "../step-0000001", str(run), "../step-0000002"]
+    assert main(words) == 0
+    names = [line.split()[0] for line in capfd.readouterr().out.splitlines()[2:4]]
+    assert sorted(names) == ["first/step-0000001", "first/step-0000002"]
+    assert len(scored(capfd, *words[1:])["scores"]) == 2, "each is scored once"
+
+
+def test_a_primer_is_looked_for_only_where_a_corpus_may_lie(place, monkeypatch):
+    (place / "texts" / "deep").mkdir(parents=True)
+    (place / "texts" / "deep" / "a.txt").write_bytes(stories())
+    entry, division = trained_on("texts", 0.0)
+    meta = find.find(checkpoint(place / "run", corpus=entry)).meta
+    assert scoring.primer(meta)[0] == contents(division.train)
+    (place / "train.txt").write_bytes(stories())
+    opened = []
+    monkeypatch.setattr(ByteCorpus, "open", lambda path: opened.append(path))
+    for path, size in (("texts", 5), ("train.txt", 5), ("t*.txt", entry["size"]), ("/usr", 10**12)):
+        found = find.find(checkpoint(place / "other", corpus={**entry, "path": path, "size": size}))
+        assert scoring.primer(found.meta) is None
+    assert not opened

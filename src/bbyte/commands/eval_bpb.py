@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bbyte.errors import DataError, UsageError
+from bbyte.errors import BbyteError, UsageError
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ EXAMPLES = (
     "bbyte eval-bpb artifacts/checkpoints/my-mamba --data book.txt --context full",
     "bbyte eval-bpb artifacts/checkpoints/* --data book.txt --markdown > table.md",
 )
+
+
+DRAWS = 4
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def eval_bpb(
         typer.Option(
             min=2, max=1024, help="Random masks of each window, where a figure is estimated from them."
         ),
-    ] = 4,
+    ] = DRAWS,
     seed: Annotated[int, typer.Option(min=0, max=2**20, help="Decides these masks.")] = 0,
     rates: Annotated[
         bool,
@@ -89,7 +92,7 @@ def eval_bpb(
     from bbyte import scoring
     from bbyte.config import from_dict
     from bbyte.device import Runtime, place
-    from bbyte.terminal import scores
+    from bbyte.terminal import scores, several
 
     if markdown and screen.json:
         raise UsageError("--markdown and --json are two forms of one result", "give one of them")
@@ -98,10 +101,14 @@ def eval_bpb(
         raise UsageError(
             "with a full context there are no windows to place", "leave --stride and --batch-size out"
         )
-    found, damaged = _find(screen, checkpoints, all_steps)
-    if length == "full":
-        for one in found:
+    if rates:
+        _check_rates_alone(length, anchors, stride, batch_size, draws)
+    found, failed = several.find_all(screen, checkpoints, all_steps)
+    for one in found:
+        if length == "full":
             scoring.check_full(one.meta.family)
+        if rates:
+            scoring.check_rates(one.meta.family)
     chosen = _choose(screen, data, found, max_bytes)
     if anchors:
         classical.check_size(chosen.source.size)
@@ -109,12 +116,21 @@ def eval_bpb(
     placement = place(from_dict(Runtime, wanted, where="settings"))
     screen.say(f"scoring {chosen} on {placement.device} in {placement.precision}")
     if rates:
-        _show_rates(screen, chosen, placement, found, length, seed)
+        windows = None if length == "full" else length
+
+        def curve(one: "Found") -> list[tuple[float, float]]:
+            return scoring.masked_curve(one, chosen.source, placement, context=windows, seed=seed)
+
+        _show_rates(screen, chosen, several.each(screen, found, failed, curve), seed, failed, markdown)
         return
     window = {"stride": stride, "batch_size": batch_size, "draws": draws, "seed": seed}
     for sentence in dict.fromkeys(path for one in found for path in _computed_by(one, placement.device)):
         screen.say(sentence)
-    scored = [(one, _score(screen, one, chosen.source, placement, length, **window)) for one in found]
+
+    def score(one: "Found") -> "Score":
+        return _score(screen, one, chosen.source, placement, length, **window)
+
+    scored = several.each(screen, found, failed, score)
     scored.sort(key=lambda pair: pair[1].bits_per_byte)
     compared: list[Anchor] = []
     primer, primed_with = None, ""
@@ -127,7 +143,7 @@ def eval_bpb(
         screen.say("compressing the same bytes with gzip, xz and PPMd")
         compared = classical.anchors(chosen.source.read(0, chosen.source.size).tobytes(), primer)
     if screen.json:
-        rows = [_row(one, score, draws, seed) for one, score in scored]
+        rows = [scores.row(one, score, draws, seed) for one, score in scored]
         described = {
             "path": str(chosen.path),
             "part": chosen.part or "all",
@@ -142,11 +158,9 @@ def eval_bpb(
                 "scores": rows,
                 "anchors": [asdict(anchor) for anchor in compared],
                 "primed_with": primed_with or None,
-                "damaged": [problem.message for problem in damaged],
+                "damaged": [problem.message for problem in failed],
             }
         )
-        if damaged:
-            raise typer.Exit(DataError.exit_code)
     else:
         show = screen.markdown if markdown else screen.table
         sizes = f"{chosen.source.size:,} bytes, {placement.precision} on {placement.device}"
@@ -155,33 +169,28 @@ def eval_bpb(
             screen.print(note)
         if anchors:
             show(*scores.anchor_table(compared, primed_with))
-    if damaged:
-        raise DataError(f"{len(damaged)} of the checkpoints could not be read", "the warnings above say why")
+    several.end(screen, failed)
 
 
-def _find(screen: Screen, paths: list[Path] | None, all_steps: bool) -> "tuple[list[Found], list[DataError]]":
-    """The checkpoints asked for, or the newest one, and what was found damaged of several."""
-    from bbyte.checkpoint.find import newest
-    from bbyte.scoring import checkpoints
-
-    if not paths:
-        paths = [newest()]
-        screen.say(f"taking the newest run, {paths[0]}")
-    found: list[Found] = []
-    damaged: list[DataError] = []
-    for path in paths:
-        try:
-            found += checkpoints([path], all_steps=all_steps)
-        except DataError as error:
-            damaged.append(error)
-    if not found:
-        raise damaged[0]
-    for one in found:
-        for skipped, why in one.skipped:
-            screen.warn(f"skipped {skipped.name}: {why}")
-    for problem in damaged:
-        screen.warn(f"left out: {problem.message}")
-    return found, damaged
+def _check_rates_alone(
+    length: "int | Literal['full'] | None",
+    anchors: bool,
+    stride: int | None,
+    batch_size: int | None,
+    draws: int,
+) -> None:
+    """Raise UsageError for an option that --rates has no use for."""
+    if length == "full":
+        raise UsageError("what is hidden lies in windows, so the context cannot be full", "--context 256")
+    asked = {
+        "--anchors": anchors,
+        "--stride": stride is not None,
+        "--batch-size": batch_size is not None,
+        "--draws": draws != DRAWS,
+    }
+    for option, is_asked in asked.items():
+        if is_asked:
+            raise UsageError(f"{option} does not go with --rates", f"leave {option} out, or --rates")
 
 
 def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: int | None) -> Chosen:
@@ -190,6 +199,7 @@ def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: 
     from bbyte.evaluation import Slice
     from bbyte.scoring import held_out
     from bbyte.starter import default_corpus
+    from bbyte.terminal.scores import label
 
     if data is None:
         data, sentence = default_corpus()
@@ -198,7 +208,7 @@ def _choose(screen: Screen, data: Path | None, found: "list[Found]", max_bytes: 
     source, part, is_new = held_out(corpus, [one.meta for one in found])
     if corpus.meta is not None and not corpus.is_checked:
         screen.say(f"digests of {data} unchecked: it is large; bbyte verify checks them")
-    if unknown := [one.path.name for one in found if not one.meta.corpus["fingerprint"]]:
+    if unknown := [label(one.path) for one in found if not one.meta.corpus["fingerprint"]]:
         screen.warn(f"{', '.join(unknown)}: it is not known what was trained on; {data} may be part of it")
     if not is_new:
         screen.warn(f"{data} was trained on: this does not say how the model does on new text")
@@ -232,50 +242,39 @@ def _score(
     **window: Any,
 ) -> "Score":
     from bbyte.scoring import longest_context, score_checkpoint
+    from bbyte.terminal.scores import label
 
     if isinstance(context, int) and context > (longest := longest_context(found.meta, context)):
         screen.warn(
-            f"{found.path.name} was trained on windows of {longest} bytes, so the context is {longest}"
+            f"{label(found.path)} was trained on windows of {longest} bytes, so the context is {longest}"
         )
-    with screen.progress(found.path.name, source.size) as bar:
+    with screen.progress(label(found.path), source.size) as bar:
         return score_checkpoint(found, source, placement, context=context, on_progress=bar.update, **window)
-
-
-def _row(found: "Found", score: "Score", draws: int, seed: int) -> dict[str, Any]:
-    from bbyte.checkpoint.meta import MODEL
-
-    estimated = {"standard_error": score.standard_error, "draws": draws, "seed": seed}
-    return {
-        "checkpoint": str(found.path),
-        "family": found.meta.family,
-        "variant": found.meta.variant,
-        "size": found.meta.files[MODEL]["bytes"],
-        "step": found.meta.step,
-        "bits_per_byte": score.bits_per_byte,
-        "bytes_per_second": score.bytes_per_second,
-        **asdict(score),
-        **(estimated if score.is_bound else {}),
-    }
 
 
 def _show_rates(
     screen: Screen,
     chosen: Chosen,
-    placement: "Placement",
-    found: "list[Found]",
-    context: "int | Literal['full'] | None",
+    curves: "list[tuple[Found, list[tuple[float, float]]]]",
     seed: int,
+    failed: list[BbyteError],
+    markdown: bool,
 ) -> None:
-    from bbyte.scoring import masked_curve
+    from bbyte.terminal import several
+    from bbyte.terminal.scores import rate_table
 
-    if context == "full":
-        raise UsageError("what is hidden lies in windows, so the context cannot be full", "--context 256")
-    for one in found:
-        curve = masked_curve(one, chosen.source, placement, context=context, seed=seed)
-        if screen.json:
-            rows = [{"rate": rate, "bits_per_hidden_byte": bits} for rate, bits in curve]
-            screen.emit_json({"checkpoint": str(one.path), "data": str(chosen), "seed": seed, "rates": rows})
-            continue
-        title = f"{one.path.parent.name}/{one.path.name} on {chosen}; no code length, so no bits per byte"
-        rows_shown = [(f"{rate:.0%}", f"{bits:.4f}") for rate, bits in curve]
-        screen.table(title, ("hidden", "bits per hidden byte"), rows_shown)
+    if screen.json:
+        rows = [
+            {
+                "checkpoint": str(one.path),
+                "rates": [{"rate": rate, "bits_per_hidden_byte": bits} for rate, bits in curve],
+            }
+            for one, curve in curves
+        ]
+        damaged = [problem.message for problem in failed]
+        screen.emit_json({"data": str(chosen), "seed": seed, "rates": rows, "damaged": damaged})
+    else:
+        show = screen.markdown if markdown else screen.table
+        for one, curve in curves:
+            show(*rate_table(one.path, curve, chosen))
+    several.end(screen, failed)

@@ -1,7 +1,10 @@
 """The figures of `bbyte eval-bpb` as rows of a table."""
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bbyte.checkpoint.meta import MODEL
 from bbyte.figures import scaled
@@ -21,7 +24,7 @@ def rows(scored: Scored) -> list[tuple[object, ...]]:
     """A row a checkpoint; the size is that of its weights as stored."""
     return [
         (
-            f"{one.path.parent.name}/{one.path.name}",
+            label(one.path),
             one.meta.family,
             one.meta.step,
             f"{scaled(one.meta.files[MODEL]['bytes'])}B",
@@ -32,6 +35,36 @@ def rows(scored: Scored) -> list[tuple[object, ...]]:
         )
         for one, score in scored
     ]
+
+
+def row(found: "Found", score: "Score", draws: int, seed: int) -> dict[str, Any]:
+    """A checkpoint's figures for programs."""
+    estimated = {"standard_error": score.standard_error, "draws": draws, "seed": seed}
+    return {
+        "checkpoint": str(found.path),
+        "family": found.meta.family,
+        "variant": found.meta.variant,
+        "size": found.meta.files[MODEL]["bytes"],
+        "step": found.meta.step,
+        "bits_per_byte": score.bits_per_byte,
+        "bytes_per_second": score.bytes_per_second,
+        **asdict(score),
+        **(estimated if score.is_bound else {}),
+    }
+
+
+def label(path: Path) -> str:
+    """A checkpoint's name and that of the folder it lies in, also where `path` is relative to it."""
+    path = Path(os.path.realpath(path))
+    return f"{path.parent.name}/{path.name}"
+
+
+def rate_table(
+    path: Path, curve: Sequence[tuple[float, float]], of: object
+) -> tuple[str, tuple[str, str], list[tuple[str, str]]]:
+    """Title, columns and rows of what a hidden byte costs by the share that is hidden."""
+    title = f"{label(path)} on {of}; no code length, so no bits per byte"
+    return title, ("hidden", "bits per hidden byte"), [(f"{rate:.0%}", f"{bits:.4f}") for rate, bits in curve]
 
 
 def figure(score: "Score") -> str:
