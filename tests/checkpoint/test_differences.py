@@ -6,9 +6,10 @@ import pytest
 import torch
 from every_family import model_of, saved
 
-from bbyte.checkpoint import contents
+from bbyte.checkpoint import contents, find
 from bbyte.checkpoint import differences as module
 from bbyte.checkpoint.differences import differences, to_compare
+from bbyte.checkpoint.export.packed import export_packed
 from bbyte.checkpoint.meta import MODEL
 from bbyte.errors import DataError
 from bbyte.models.families import families
@@ -111,3 +112,20 @@ def test_damaged_weights_are_not_compared(tmp_path):
         path.write_bytes(bad)
         with pytest.raises(DataError, match="does not match the digest"):
             differences(*both)
+
+
+def test_trits_are_compared_by_digest_alone(tmp_path):
+    one = moved(model_of("ar").state_dict(), seed=2)
+    resumed = [saved(tmp_path / part, "ar", state=state) for part, state in (("a", one), ("b", moved(one)))]
+    packed = [export_packed(find.find(path), tmp_path / f"p{n}") for n, path in enumerate(resumed)]
+    first, second = (contents.read(path) for path in packed)
+    found = differences(first, second)
+    assert not found.same_weights and not found.reshaped
+    names = {change.name for change in found.changes}
+    assert names and not any(name.endswith(".trits") for name in names)
+    assert to_compare(first, second) == sum(
+        4 * math.prod(info.shape) for name, info in first.tensors.items() if not name.endswith(".trits")
+    )
+    assert not any(
+        "matrices" in name for name, _, _ in differences(contents.read(resumed[0]), first).settings
+    )

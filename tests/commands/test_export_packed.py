@@ -91,4 +91,10 @@ def test_a_packed_checkpoint_is_not_trained_on(place, capfd):
     assert main([*words, "--steps", "4", "--out", "run"]) == 0
     assert main(["export", "packed", "run", "--out", "packed"]) == 0
     assert main([*words, "--steps", "8", "--resume", "packed"]) == 2
-    assert "a packed checkpoint cannot be trained on" in capfd.readouterr().err
+    assert "packed is packed and cannot be trained on" in capfd.readouterr().err
+    assert main([*words, "--steps", "8", "--extend", "packed"]) == 2
+    assert "packed is packed and cannot be trained on" in capfd.readouterr().err
+    assert main(["export", "packed", "run", "--out", "run/step-0000004", "--force"]) == 2
+    assert "is a checkpoint that can be trained on" in capfd.readouterr().err
+    assert main(["export", "packed", "run", "--out", "book.txt", "--force"]) == 2
+    assert "book.txt is a file" in capfd.readouterr().err and (place / "book.txt").read_bytes() == TEXT

@@ -266,3 +266,14 @@ def test_the_harness_knows_the_model_by_its_name(place):
     assert isinstance(model, ByteLM)
     assert (model.max_length, model.eot_token_id, model.prefix_token_id) == (32, 0, 0)
     assert model.tok_encode("aé") == [97, 0xC3, 0xA9] and model.tok_decode([97, 0xC3, 0xA9]) == "aé"
+
+
+def test_figures_that_cannot_be_worked_out_are_a_sentence(place, capfd):
+    task(place, "empty", ROLLING.replace("byte_perplexity", "word_perplexity"), [{"text": ""}])
+    assert typed("--tasks", "empty") == 1
+    assert "the harness could not work the figures out: " in capfd.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_computed(place, capfd):
+    assert typed("--tasks", "questions", "--output", "gone/figures.json") == 2
+    assert "gone/figures.json cannot be written" in capfd.readouterr().err

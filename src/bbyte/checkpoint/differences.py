@@ -122,12 +122,14 @@ def to_compare(first: Contents, second: Contents) -> int:
     return sum(
         math.prod(info.shape) * ITEM_SIZES[info.dtype]
         for name, info in first.tensors.items()
-        if name in second.tensors and second.tensors[name].shape == info.shape
+        if name in second.tensors and _compares(name, info, second.tensors[name])
     )
 
 
 def _settings(meta: CheckpointMeta) -> dict[str, Any]:
-    return dict(_flat({key: value for key, value in asdict(meta).items() if key not in _LEFT_OUT}))
+    values = {key: value for key, value in asdict(meta).items() if key not in _LEFT_OUT}
+    values["packing"] = {key: value for key, value in meta.packing.items() if key != "matrices"}
+    return dict(_flat(values))
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
@@ -157,7 +159,7 @@ def _changes(
         _check_digest(second, other)
         for name in names:
             a, b = first.tensors[name], second.tensors[name]
-            if a.shape != b.shape:
+            if not _compares(name, a, b):
                 continue
             one.seek(here[name])
             other.seek(there[name])
@@ -170,6 +172,11 @@ def _changes(
                 done += count * ITEM_SIZES[a.dtype]
                 on_progress(done)
             yield Change(name, difference, size)
+
+
+def _compares(name: str, a: TensorInfo, b: TensorInfo) -> bool:
+    """Whether a distance between two tensors says anything: not so of trits, several of which are a byte."""
+    return a.shape == b.shape and not name.endswith(".trits")
 
 
 def _check_digest(checkpoint: Contents, file: BinaryIO) -> None:

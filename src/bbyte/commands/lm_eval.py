@@ -66,6 +66,8 @@ def lm_eval(
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     if not names:
         raise UsageError("no task is named", "--tasks wikitext")
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        raise UsageError(f"{output} cannot be written", "--output takes a file in a folder that exists")
     found = chosen(screen, ckpt)
     os.environ.update(ALONE)
     runtime: dict[str, Any] = {"device": device, "precision": precision, "threads": threads}

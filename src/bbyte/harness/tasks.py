@@ -60,10 +60,19 @@ def load(names: Sequence[str], include: Path | None = None, shots: int | None = 
 
 
 def measure(model: Any, tasks: Any, limit: int | None = None) -> list[Figure]:
-    """Run loaded tasks on a model, on their first `limit` documents; nothing is cached, nothing sent."""
+    """Run loaded tasks on a model, on their first `limit` documents; nothing is cached, nothing sent.
+
+    Raises BbyteError for figures that the harness cannot work out: of an empty text, say.
+    """
     random.seed(PYTHON_SEED)
     np.random.seed(FEWSHOT_SEED)
-    result = evaluate(model, tasks, limit=limit, log_samples=False)
+    try:
+        result = evaluate(model, tasks, limit=limit, log_samples=False)
+    except (ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as problem:
+        raise BbyteError(
+            f"the harness could not work the figures out: {_first_line(problem)}",
+            "try the tasks one by one; an empty text has no perplexity, a very long word none that is finite",
+        ) from problem
     figures = []
     for task, entries in result["results"].items():
         for key, value in entries.items():

@@ -34,7 +34,13 @@ def writing_of(arguments: Mapping[str, Any], seed: int) -> Writing:
     """
     asked = {name: value for name, value in arguments.items() if value is not None}
     until = asked.pop("until", [])
-    lengths = [int(asked.pop(name)) for name in LENGTHS if name in asked]
+    if not isinstance(until, str) and not (
+        isinstance(until, list | tuple) and all(isinstance(word, str) for word in until)
+    ):
+        raise UsageError(f"the task's until is {until!r}, no words", "until takes a text or a list of texts")
+    lengths = [asked.pop(name) for name in LENGTHS if name in asked]
+    if not all(type(length) is int and length > 0 for length in lengths):
+        raise UsageError(f"the task's max_gen_toks is {lengths[0]!r}", "it takes a number of bytes")
     samples = asked.pop("do_sample", None)
     temperature = float(asked.pop("temperature", 1.0 if samples else 0.0))
     if asked.get("num_beams") == 1:

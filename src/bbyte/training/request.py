@@ -150,6 +150,11 @@ def _is_good(step: Path, constant: int) -> bool:
 
 def _recorded(run: Path) -> dict[str, Any]:
     path = run / CONFIG
+    if not path.exists():
+        raise UsageError(
+            f"{run} holds no {CONFIG}: it was imported or copied in part, and there is no run to go on with",
+            "a checkpoint without its run can be scored, exported and written with",
+        )
     try:
         recorded = tomllib.loads(path.read_text(encoding="utf-8"))
         tables = {key: dict(recorded[key]) for key in ("objective", "training", "runtime")}

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from bbyte.checkpoint import find, meta, store
+from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.data.corpus import ByteCorpus
 from bbyte.device import environment, keep_freed_memory
 from bbyte.errors import UsageError
@@ -38,11 +39,6 @@ def start(request: Request) -> Trainer:
     if request.resume is None:
         return _start(request)
     folder = _run_of(request.resume)
-    if folder != request.resume and meta.read(request.resume).kind == "packed":
-        raise UsageError(
-            "a packed checkpoint cannot be trained on: its full-precision weights are gone",
-            "resume from the checkpoint it was exported from",
-        )
     if not find.steps(folder):
         find.find(folder)  # raises, saying what is missing
     run = Run(folder)  # locked before anything is read, so that nobody writes meanwhile
@@ -57,10 +53,12 @@ def _start(request: Request, run: Run | None = None) -> Trainer:
     loaded, asked_for = None, request.training.get("micro_batch")
     if request.resume is not None:
         loaded = store.load(request.resume)
+        _refuse_packed(loaded.found.path, loaded.meta)
         request = requests.completed(request, loaded.found.path.parent, loaded.meta)
     elif request.extend is not None:
         request, checkpoint = requests.extended(request, _run_of(request.extend))
         loaded = store.load(checkpoint)
+        _refuse_packed(loaded.found.path, loaded.meta)
     settings = check(request)
     if request.data is None:  # only now: finding one may mean making one
         request = dataclasses.replace(request, data=request.find_data())
@@ -123,9 +121,20 @@ def _build(settings: Settings, data: Division, run: Run, micro_batch: int) -> Tr
     )  # fmt: skip
 
 
+def _refuse_packed(path: Path, described: CheckpointMeta) -> None:
+    if described.kind == "packed":
+        raise UsageError(
+            f"{path} is packed and cannot be trained on: its full-precision weights are gone",
+            "go on from the checkpoint it was exported from",
+        )
+
+
 def _run_of(path: Path) -> Path:
     """The folder of the run that `path` is, or is a checkpoint of."""
-    return path.parent if (path / meta.FILE).exists() else path
+    if not (path / meta.FILE).exists():
+        return path
+    _refuse_packed(path, meta.read(path))
+    return path.parent
 
 
 def _new_folder(request: Request, settings: Settings) -> Path:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bbyte.checkpoint.export.gguf_vocabulary import NEVER_MERGED, add_vocabulary, byte_characters
+from bbyte.checkpoint.export.gguf_vocabulary import NEVER_MERGED, add_vocabulary
+from bbyte.checkpoint.export.hf_tokenizer import characters as byte_characters
 
 
 def test_one_character_a_byte():

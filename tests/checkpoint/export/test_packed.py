@@ -1,6 +1,7 @@
 """Packed checkpoints: the same logits, the same bytes again, and nothing else accepted."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import torch
 
 from bbyte import manifest
 from bbyte.checkpoint import find, meta, store
+from bbyte.checkpoint.export.hf import export_hf
 from bbyte.checkpoint.export.packed import export_packed
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import to_dict
-from bbyte.errors import DataError, UsageError
+from bbyte.errors import BbyteError, DataError, UsageError
 from bbyte.models.ar.config import ARConfig
 from bbyte.models.diffusion.config import DiffusionConfig
 from bbyte.models.families import family as find_family
@@ -134,6 +136,41 @@ def test_the_start_of_a_ternary_run_is_refused(tmp_path):
     assert not (tmp_path / "packed").exists()
 
 
+@pytest.mark.parametrize("name", ["norm.weight", "layers.0.mlp.up_proj.weight"])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, name):
+    found = checkpoint(tmp_path / "run")
+    weights = dict(store.load(found).model.state_dict())
+    weights[name] = torch.full_like(weights[name], float("nan"))
+    (tmp_path / "nan").mkdir()
+    found = find.find(store.save(tmp_path / "nan", found.meta, weights, None))
+    for export in (export_packed, export_hf):
+        with pytest.raises(BbyteError, match=f"{name} holds numbers that are not finite"):
+            export(found, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_old_export_comes_back_where_the_new_one_does_not_get_its_place(tmp_path, monkeypatch):
+    found = checkpoint(tmp_path / "run")
+    target = export_packed(found, tmp_path / "packed")
+    before = (target / meta.MODEL).read_bytes()
+    rename = Path.rename
+
+    def fails(path, to):
+        if path.name.startswith(".tmp-export"):
+            raise OSError(5, "Input/output error")
+        return rename(path, to)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", fails)
+        with pytest.raises(OSError, match="Input/output"):
+            export_packed(found, target, rest="fp16", force=True)
+    assert (target / meta.MODEL).read_bytes() == before
+    target.rename(tmp_path / ".tmp-old-packed")  # killed between the two renames
+    with pytest.raises(UsageError, match="is there already"):
+        export_packed(found, target)
+    assert (target / meta.MODEL).read_bytes() == before
+
+
 def test_what_is_there_is_replaced_only_by_force(tmp_path):
     found = checkpoint(tmp_path / "run")
     target = tmp_path / "packed"
@@ -145,8 +182,14 @@ def test_what_is_there_is_replaced_only_by_force(tmp_path):
     with pytest.raises(UsageError, match="a folder of something else"):
         export_packed(found, target, force=True)
     assert [path.name for path in target.iterdir()] == ["precious"]
-    (target / "precious").rename(target / meta.FILE)  # of an earlier export, say
+    (target / "precious").rename(target / meta.FILE)
+    with pytest.raises(UsageError, match="can be trained on"):  # for all that is known
+        export_packed(found, target, force=True)
+    (target / meta.FILE).unlink()
+    target.rmdir()
+    export_packed(found, target, rest="fp16")
     export_packed(found, target, force=True)
+    assert meta.read(target).packing["rest"] == "F32"
     assert sorted(path.name for path in target.iterdir()) == [meta.FILE, meta.MODEL]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["packed", "run"]
 

@@ -8,6 +8,7 @@ import hostile
 import legacy_files
 import pytest
 
+from bbyte.checkpoint.legacy import archive
 from bbyte.errors import BbyteError, DataError
 
 
@@ -117,7 +118,8 @@ def test_sizes_beyond_any_file_are_refused_before_anything_is_looked_for_behind_
     local = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 8, 0, 0, 0, 0, all_ones, all_ones, len(name), 0) + name
     extra = struct.pack("<2H2Q", 1, 16, size, size)
     entry = struct.pack(
-        "<4s6H3L5H2L", b"PK\1\2", 45, 45, 8, 0, 0, 0, 0, all_ones, all_ones, len(name), len(extra), 0, 0, 0, 0, 0
+        "<4s6H3L5H2L", b"PK\1\2", 45, 45, 8, 0, 0, 0, 0, all_ones, all_ones, len(name), len(extra),
+        0, 0, 0, 0, 0,
     )  # fmt: skip
     directory, body = entry + name + extra, local + b"x" * 10
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), len(body), 0)

@@ -6,6 +6,8 @@ with one 0x00 before them, which is what bbyte's models see at the beginning of 
 
 from typing import Any
 
+from bbyte.checkpoint.export.hf_tokenizer import characters
+
 BEGIN_OF_DOCUMENT = END_OF_DOCUMENT = 0
 NORMAL = 1
 """llama.cpp's word for a token of plain text. Were 0x00 a control token, it would not be printed, and its
@@ -17,18 +19,11 @@ SPLITTING = "smollm"
 but with this one, unlike `gpt-2`, its detokenizer leaves the spaces before punctuation."""
 
 
-def byte_characters() -> list[str]:
-    """The character that stands for each byte in byte-level BPE, id = byte (GPT-2's `bytes_to_unicode`)."""
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = iter(range(0x100, 0x200))
-    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
-
-
 def add_vocabulary(writer: Any) -> None:
     """Give a `gguf.GGUFWriter` the vocabulary; a 0x00 begins every prompt and ends what is generated."""
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(SPLITTING)
-    writer.add_token_list(byte_characters())
+    writer.add_token_list(characters())
     writer.add_token_types([NORMAL] * 256)
     writer.add_token_merges([NEVER_MERGED])
     writer.add_bos_token_id(BEGIN_OF_DOCUMENT)

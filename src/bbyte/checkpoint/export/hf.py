@@ -13,7 +13,7 @@ from bbyte.checkpoint import store, tensors
 from bbyte.checkpoint.export import hf_bitnet, hf_config, hf_forms, hf_tokenizer, model_card
 from bbyte.checkpoint.export.hf_bitnet import Weights
 from bbyte.checkpoint.export.hf_forms import Form
-from bbyte.checkpoint.export.packed import refuse_unfinished
+from bbyte.checkpoint.export.packed import refuse_not_finite, refuse_unfinished
 from bbyte.checkpoint.export.place import placed
 from bbyte.checkpoint.find import Found
 from bbyte.checkpoint.meta import MODEL
@@ -58,6 +58,7 @@ def export_hf(
     refuse_unfinished(found)
     form = hf_forms.choose(found, weights, dequantize=dequantize)
     loaded = store.load(found)
+    refuse_not_finite(found, loaded.model)
     if form.weights == "packed":
         hf_forms.check_rows(loaded.model)
     written = _tensors(loaded.family, form, loaded.model)

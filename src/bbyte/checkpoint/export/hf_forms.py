@@ -78,7 +78,7 @@ def check_rows(model: nn.Module) -> None:
         if isinstance(module, BitLinear) and module.out_features % ROWS:
             raise UsageError(
                 f"{name} has {module.out_features} rows, packed weights need a multiple of {ROWS}",
-                "--weights online has no such limit",
+                "--weights online has no such limit, nor --dequantize",
             )
 
 
@@ -86,7 +86,7 @@ def _bitnet(found: Found, config: Config, weights: Weights) -> Form:
     if weights == "online" and found.meta.kind == "packed":
         raise UsageError(
             f"{found.path} is packed: the full weights that are quantized online are gone",
-            "--weights packed, or take the checkpoint it was made from",
+            "--weights packed, --dequantize, or the checkpoint it was made from",
         )
     return Form(config, weights)
 

@@ -31,23 +31,32 @@ def placed(target: Path, *, force: bool = False, marked: str = "") -> Iterator[P
     but only a file for a file, and for a folder one with the file `marked` in it. When the block fails
     nothing is left and what was there stays.
     """
+    temporary = target.with_name(f".tmp-export-{target.name}")
+    aside = target.with_name(f".tmp-old-{target.name}")
+    if aside.exists() and not target.exists():
+        aside.rename(target)  # where a kill came between the two renames below
     if target.exists() or target.is_symlink():
         if not force:
             raise UsageError(f"{target} is there already", "--force replaces it, --out takes another place")
         if target.is_dir() and not (marked and (target / marked).is_file()):
             raise UsageError(f"{target} is a folder of something else", "--out takes another place")
+        if marked and not target.is_dir():
+            raise UsageError(f"{target} is a file", "--out takes a folder")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".tmp-export-{target.name}")
     _remove(temporary)
+    _remove(aside)
     try:
         yield temporary
         if temporary.is_dir():
             durable.flush_folder(temporary)
-        aside = target.with_name(f".tmp-old-{target.name}")
-        _remove(aside)
         if target.exists() or target.is_symlink():
             target.rename(aside)
-        temporary.rename(target)
+        try:
+            temporary.rename(target)
+        except BaseException:
+            if aside.exists():
+                aside.rename(target)
+            raise
         durable.flush_folder(target.parent)
         _remove(aside)
     finally:
