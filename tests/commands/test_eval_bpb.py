@@ -394,8 +394,13 @@ def test_a_damaged_step_does_not_cost_the_others(run, capfd):
 def test_a_file_of_earlier_scripts_among_several_is_skipped(run, place, capfd):
     old = run.parent / "old.pt"
     old.write_bytes(b"never opened")
-    assert main(["eval-bpb", "--data", "book.txt", str(run), str(old)]) == 0
-    assert f"skipped {old}: a checkpoint of earlier scripts" in capfd.readouterr().err
+    (run.parent / "empty").mkdir()
+    assert main(["eval-bpb", "--data", "book.txt", str(run), str(old), str(run.parent / "empty")]) == 0
+    said = capfd.readouterr().err
+    assert f"skipped: {old} is a checkpoint of earlier scripts" in said
+    assert f"skipped: {run.parent / 'empty'} holds no checkpoint" in said
+    assert main(["eval-bpb", "--data", "book.txt", str(run), "gone"]) == 2
+    capfd.readouterr()
     for words in ([old], [old, old]):
         assert main(["eval-bpb", "--data", "book.txt", *map(str, words)]) == 2
         assert "tag-ckpt" in capfd.readouterr().err

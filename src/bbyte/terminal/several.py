@@ -20,7 +20,7 @@ def find_all(
     screen: Screen, paths: list[Path] | None, all_steps: bool
 ) -> "tuple[list[Found], list[BbyteError]]":
     """The checkpoints asked for, each once, or the newest one, and what was found damaged of several."""
-    from bbyte.checkpoint.find import LEGACY, find, newest, refuse_legacy
+    from bbyte.checkpoint.find import find, newest
     from bbyte.scoring import expand
 
     if not paths:
@@ -28,20 +28,22 @@ def find_all(
         screen.say(f"taking the newest run, {paths[0]}")
     met: dict[str, Found] = {}
     damaged: list[BbyteError] = []
+    others: list[UsageError] = []
     for path in expand(paths, all_steps=all_steps):
-        if len(paths) > 1 and path.name.lower().endswith(LEGACY):
-            screen.warn(f"skipped {path}: a checkpoint of earlier scripts")
-            continue
         try:
             one = find(path)
         except DataError as error:
             damaged.append(error)
+        except UsageError as error:
+            if not path.exists():
+                raise
+            others.append(error)  # of a pattern such as runs/*, what is no checkpoint
         else:
             met.setdefault(os.path.realpath(one.path), one)
     if not met:
-        if not damaged:
-            refuse_legacy(paths[0])
-        raise damaged[0]
+        raise (*damaged, *others)[0]
+    for other in others:
+        screen.warn(f"skipped: {other.message}")
     found = list(met.values())
     for one in found:
         for skipped, why in one.skipped:
