@@ -66,13 +66,14 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--log", type=Path, required=True)
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     text = args.data.read_bytes()
     done = [json.loads(line) for line in args.log.read_text().splitlines()] if args.log.exists() else []
     for seed in range(args.seeds):
-        for size in SIZES:
+        for size in args.sizes:
             for recipe in RECIPES:
                 if any((row["size"], row["recipe"], row["seed"]) == (size, recipe, seed) for row in done):
                     continue
@@ -81,7 +82,7 @@ def main() -> None:
                     log.write(json.dumps(done[-1]) + "\n")
                 print(json.dumps(done[-1]), flush=True)
     print("| preset | recipe | bits per byte | | packed | time |\n|---|---|---|---|---|---|")
-    for size in SIZES:
+    for size in args.sizes:
         for recipe in RECIPES:
             rows = [row for row in done if (row["size"], row["recipe"]) == (size, recipe)]
             figures, seconds = [row["bpb"] for row in rows], [row["seconds"] for row in rows]
