@@ -138,7 +138,9 @@ for path in sorted(Path(sys.argv[1]).glob("*.pt")):
         sys.exit(f"{path} was accepted")
     except DataError as error:
         pass
-most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+# ru_maxrss of this process would count what it was forked from; the children were forked from this one.
+own = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+most = max(int(own.split()[1]), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 print(most // 1024)
 """
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True)
