@@ -74,7 +74,7 @@ def _role(theirs: str, shape: tuple[int, ...]) -> Role:
 def _reader(source: Tensor | BitLinear, theirs: str, config: Any, architecture: str) -> Callable[[], Tensor]:
     def read() -> Tensor:
         value = source.effective_weight() if isinstance(source, BitLinear) else source
-        value = value.detach().float()
+        value = value.detach().float() + 0.0  # quantizing gives negative zeros, which unpacking does not
         if architecture == "llama" and theirs == "attn_q.weight":
             return interleaved(value, config.n_head)
         if architecture == "llama" and theirs == "attn_k.weight":

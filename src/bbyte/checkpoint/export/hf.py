@@ -104,8 +104,11 @@ def _tensors(family: Family, form: Form, model: nn.Module) -> dict[str, Tensor]:
 
 def _effective(model: nn.Module) -> dict[str, Tensor]:
     """The weights with the ternary ones as the values that are multiplied with."""
-    values = {f"{name}.weight": layer.effective_weight().detach() for name, layer in _ternary(model).items()}
-    return model.state_dict() | values
+    ternary = _ternary(model).items()
+    # Quantizing gives negative zeros, which unpacking does not: both are to be the same bytes.
+    return model.state_dict() | {
+        f"{name}.weight": layer.effective_weight().detach() + 0.0 for name, layer in ternary
+    }
 
 
 def _ternary(model: nn.Module) -> dict[str, BitLinear]:
