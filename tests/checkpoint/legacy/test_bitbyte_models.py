@@ -8,7 +8,9 @@ from blake3 import blake3
 
 from bbyte.checkpoint import find, meta, store, tagging
 from bbyte.checkpoint.legacy import bitbyte
-from bbyte.checkpoint.legacy.convert import longest_window
+from bbyte.checkpoint.legacy.convert import described, longest_window
+from bbyte.checkpoint.legacy.extract import Extracted
+from bbyte.checkpoint.tensors import info_of
 from bbyte.errors import DataError, UsageError
 from bbyte.quantization.ternary import ternarize
 
@@ -64,14 +66,14 @@ def test_what_was_saved_is_what_the_file_said(tmp_path):
     legacy_files.bitbyte(
         path, **SIZES, args={"seq_len": 1024}, tags={"variant": "ar", "model_family": "bitbyte"}
     )
-    described = find.find(converted(path)).meta
-    assert described.context == 1024 and described.quantized
-    assert described.config["norm_eps"] == 1e-6 and not described.config["sub_norm"]
-    assert described.tags["source"] == "ckpt.pt" and described.tags["script"] == "BitByte"
-    assert described.tags["source_blake3"] == blake3(path.read_bytes()).hexdigest()
-    assert described.tags["legacy_model_family"] == "bitbyte" and described.tags["bytes_seen"] == "unknown"
-    assert len(described.ternary) == 3 * 7
-    assert described.corpus == {"path": "data/shard_*.bin", "size": 0, "fingerprint": ""}
+    about = find.find(converted(path)).meta
+    assert about.context == 1024 and about.quantized
+    assert about.config["norm_eps"] == 1e-6 and not about.config["sub_norm"]
+    assert about.tags["source"] == "ckpt.pt" and about.tags["script"] == "BitByte"
+    assert about.tags["source_blake3"] == blake3(path.read_bytes()).hexdigest()
+    assert about.tags["legacy_model_family"] == "bitbyte" and about.tags["bytes_seen"] == "unknown"
+    assert len(about.ternary) == 3 * 7
+    assert about.corpus == {"path": "data/shard_*.bin", "size": 0, "fingerprint": ""}
 
 
 def test_converting_twice_does_nothing_and_a_place_that_is_taken_is_left_alone(tmp_path):
@@ -119,10 +121,13 @@ def test_what_makes_no_model_is_refused_in_a_sentence(tmp_path, part, values, me
     legacy_files.bitbyte(path)
     content = torch.load(path, weights_only=True)
     content[part].update(values)
-    torch.save(content, path)
-    with pytest.raises(DataError, match=message):
-        converted(path)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["ckpt.pt"]
+    weights = content["model"]
+    found = Extracted(
+        path, ("args", "model"), "model", {name: info_of(value) for name, value in weights.items()}, {},
+        content["args"], {"step": 5}, {}, None, None,
+    )  # fmt: skip
+    with pytest.raises(DataError, match=rf"ckpt\.pt: .*{message}"):
+        described(found, weights, "ar", {})
 
 
 def test_settings_of_other_types_that_say_the_same_are_taken(tmp_path):

@@ -37,10 +37,10 @@ def convert(path: Path, run: Path, family: str, tags: Mapping[str, str]) -> Path
             raise DataError(f"{path} is not what it was a moment ago", "wait until nothing writes to it")
         assert found.weights is not None  # noqa: S101
         weights = tensors.load(found.weights, found.tensors)
-        described, ours = _described(found, weights, family, tags)
+        meta, ours = described(found, weights, family, tags)
         whole = Path(scratch, run.name)
         whole.mkdir()
-        step = store.save(whole, described, ours, None)
+        step = store.save(whole, meta, ours, None)
         try:
             whole.rename(run)
         except OSError as error:
@@ -66,9 +66,13 @@ def longest_window(settings: Mapping[str, Any], step: int) -> int:
     return min(reached, cap) if cap else reached
 
 
-def _described(
+def described(
     found: Extracted, weights: Mapping[str, Tensor], family: str, tags: Mapping[str, str]
 ) -> tuple[CheckpointMeta, dict[str, Tensor]]:
+    """What the checkpoint.json of a BitByte file says, but for the files, and its weights under our names.
+
+    Raises DataError where they make no model, UsageError where it is none of `family`.
+    """
     kind = find_family(family)
     step = _count(found.labels.get("step"))
     try:
@@ -87,7 +91,7 @@ def _described(
     except UsageError as error:
         why = error.message.splitlines()[0]
         raise UsageError(f"{found.path} is no model of family {family}: {why}", error.hint) from error
-    described = CheckpointMeta(
+    meta = CheckpointMeta(
         kind="resume",
         family=family,
         variant="ternary",
@@ -102,7 +106,7 @@ def _described(
         tags={**tags, "bytes_seen": "unknown"},
         ternary=ternary_statistics(model, ours),
     )
-    return described, ours
+    return meta, ours
 
 
 def _check_complete(expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
