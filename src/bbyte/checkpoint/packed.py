@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bbyte.checkpoint import tensors
 from bbyte.checkpoint.tensors import TensorInfo
 from bbyte.errors import BbyteError, DataError
-from bbyte.quantization.bitlinear import BitLinear, trits_and_scale
+from bbyte.quantization.bitlinear import ternary_layers, trits_and_scale
 from bbyte.quantization.packing import pack, packed_width, unpack
 
 TYPES = {"fp32": "F32", "fp16": "F16"}
@@ -27,7 +27,7 @@ def packed_tensors(
     A ternary matrix NAME.weight becomes NAME.trits, uint8 as `packing.pack` makes them, and NAME.scale, a
     float32; all other tensors are kept as `rest`. Raises BbyteError for one that float16 cannot hold.
     """
-    ternary = _ternary(model)
+    ternary = ternary_layers(model)
     result: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         stem = name.removesuffix(_WEIGHT)
@@ -49,7 +49,7 @@ def load(path: Path, model: nn.Module, packing: Mapping[str, Any], device: str, 
     Scales are taken as stored: nothing is quantized again. Raises DataError unless names, types and shapes
     are those that the model implies and the bytes those of the digest.
     """
-    ternary, trits_a_byte = _ternary(model), int(packing["trits_a_byte"])
+    ternary, trits_a_byte = ternary_layers(model), int(packing["trits_a_byte"])
     shapes = {stem: list(layer.weight.shape) for stem, layer in ternary.items()}
     if packing["matrices"] != shapes:
         raise DataError(f"{path.parent} lists other ternary matrices than its config has", tensors.DAMAGED)
@@ -76,7 +76,3 @@ def load(path: Path, model: nn.Module, packing: Mapping[str, Any], device: str, 
         layer.stored_scale = scale.to(device)
     model.load_state_dict({name: value.to(device) for name, value in weights.items()}, assign=True)
     return model.requires_grad_(False)
-
-
-def _ternary(model: nn.Module) -> dict[str, BitLinear]:
-    return {name: module for name, module in model.named_modules() if isinstance(module, BitLinear)}

@@ -74,6 +74,11 @@ def trits_and_scale(layer: BitLinear) -> tuple[Tensor, Tensor]:
     return layer.weight.detach().float().sign(), layer.stored_scale
 
 
+def ternary_layers(model: nn.Module) -> dict[str, BitLinear]:
+    """The layers of `model` whose weights are ternary, by name."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, BitLinear)}
+
+
 def is_ternary(model: nn.Module) -> bool:
     """Whether any weight of `model` is ternary."""
     return any(isinstance(module, BitLinear) for module in model.modules())

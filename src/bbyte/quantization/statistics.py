@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from bbyte.quantization.bitlinear import BitLinear
+from bbyte.quantization.bitlinear import ternary_layers
 from bbyte.quantization.ternary import ternarize
 
 
@@ -14,8 +14,7 @@ def ternary_statistics(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[
     Taken of `weights`, which are to be saved under the model's own names. Empty where nothing is ternary.
     """
     found = {}
-    for name, module in model.named_modules():
-        if isinstance(module, BitLinear):
-            trits, scale = ternarize(weights[f"{name}.weight"].detach())
-            found[name] = {"zeros": float((trits == 0).double().mean()), "scale": float(scale)}
+    for name in ternary_layers(model):
+        trits, scale = ternarize(weights[f"{name}.weight"].detach())
+        found[name] = {"zeros": float((trits == 0).double().mean()), "scale": float(scale)}
     return found

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from bbyte.quantization.bitlinear import BitLinear
+from bbyte.quantization.bitlinear import BitLinear, ternary_layers
 
 Role = Literal["ternary", "matrix", "half", "exact"]
 """How much rounding a part bears: a ternary matrix takes any type without loss but its scale's; any other
@@ -52,7 +52,7 @@ class Part:
 
 def parts(model: nn.Module, architecture: str) -> list[Part]:
     """Every weight of `model` as llama.cpp's `architecture` wants it, ternary ones as they compute."""
-    ternary = {name: module for name, module in model.named_modules() if isinstance(module, BitLinear)}
+    ternary = ternary_layers(model)
     result = []
     for name, value in model.state_dict().items():
         block = _BLOCK.fullmatch(name)

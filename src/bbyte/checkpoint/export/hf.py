@@ -18,7 +18,7 @@ from bbyte.checkpoint.export.place import placed
 from bbyte.checkpoint.find import Found
 from bbyte.checkpoint.meta import MODEL
 from bbyte.models.contract import Family
-from bbyte.quantization.bitlinear import BitLinear, trits_and_scale
+from bbyte.quantization.bitlinear import ternary_layers, trits_and_scale
 
 PROBE = 256
 """Bytes of the text that a difference is measured on, at most."""
@@ -88,7 +88,7 @@ def export_hf(
 def _tensors(family: Family, form: Form, model: nn.Module) -> dict[str, Tensor]:
     """What model.safetensors holds, by transformers' names; a tied head is left out, as it does."""
     ours = _effective(model) if form.weights == "dequantized" else model.state_dict()
-    ternary = {f"{name}.weight": layer for name, layer in _ternary(model).items()}
+    ternary = {f"{name}.weight": layer for name, layer in ternary_layers(model).items()}
     result: dict[str, Tensor] = {}
     for theirs, name in hf_config.their_names(family, form.config, ours).items():
         if theirs == hf_config.HEAD and theirs != name:
@@ -104,15 +104,11 @@ def _tensors(family: Family, form: Form, model: nn.Module) -> dict[str, Tensor]:
 
 def _effective(model: nn.Module) -> dict[str, Tensor]:
     """The weights with the ternary ones as the values that are multiplied with."""
-    ternary = _ternary(model).items()
+    ternary = ternary_layers(model).items()
     # Quantizing gives negative zeros, which unpacking does not: both are to be the same bytes.
     return model.state_dict() | {
         f"{name}.weight": layer.effective_weight().detach() + 0.0 for name, layer in ternary
     }
-
-
-def _ternary(model: nn.Module) -> dict[str, BitLinear]:
-    return {name: module for name, module in model.named_modules() if isinstance(module, BitLinear)}
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from bbyte.checkpoint.importing.config import Architecture
 from bbyte.checkpoint.meta import MODEL
 from bbyte.checkpoint.tensors import TensorInfo
 from bbyte.errors import DataError
-from bbyte.quantization.bitlinear import BitLinear
+from bbyte.quantization.bitlinear import ternary_layers
 from bbyte.quantization.latents import latents
 from bbyte.quantization.ternary import SCALE_FLOOR
 
@@ -83,7 +83,7 @@ def _read(path: Path, infos: Mapping[str, TensorInfo]) -> dict[str, Tensor]:
 def _places(found: Architecture, model: nn.Module) -> dict[str, _Place]:
     """Every tensor that may be there, by transformers' name."""
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    ternary = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, BitLinear)}
+    ternary = {f"{name}.weight" for name in ternary_layers(model)}
     result = {}
     for theirs, name in hf_config.their_names(found.family, found.config, shapes).items():
         shape = shapes[name]
