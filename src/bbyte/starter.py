@@ -1,7 +1,9 @@
-"""The embedded corpus: Python's own documentation, found on every machine that runs bbyte.
+"""What to take before anything was packed or trained: a corpus and a model.
 
-It is collected from the source files of the interpreter at hand: the topics that `help()` shows and the
-docstrings of the standard library, about 2 MB of English. Files are parsed, no module is imported.
+The corpus is Python's own documentation, found on every machine that runs bbyte. It is collected from the
+source files of the interpreter at hand: the topics that `help()` shows and the docstrings of the standard
+library, about 2 MB of English. Files are parsed, no module is imported. The model comes with bbyte;
+docs/starter.md says how it was trained.
 """
 
 import ast
@@ -15,6 +17,8 @@ from pathlib import Path
 from blake3 import blake3
 from filelock import FileLock
 
+from bbyte.checkpoint import find
+from bbyte.checkpoint.meta import FILE as CHECKPOINT
 from bbyte.data import meta
 from bbyte.data.corpus import ByteCorpus, newest_corpus
 from bbyte.data.corpus_writer import CorpusWriter
@@ -23,6 +27,8 @@ from bbyte.errors import BbyteError, DataError
 DATASETS = Path("artifacts/datasets")
 NAME = f"python-docs-{sys.version_info.major}.{sys.version_info.minor}"
 VAL_FRACTION = 0.1
+MODEL = Path(__file__).with_name("starter_model")
+"""The starter model's folder, a packed checkpoint."""
 
 _TOPICS = Path("pydoc_data", "topics.py")
 _SKIPPED = {
@@ -89,6 +95,16 @@ def default_corpus(root: Path = DATASETS) -> tuple[Path, str]:
         corpus.path,
         f"no corpus under {root}, so taking Python's own documentation, packed to {corpus.path}",
     )
+
+
+def default_checkpoint(root: Path = find.ROOT) -> Path:
+    """The checkpoint to take when none was named: the run with the newest one, else the starter model.
+
+    Raises BbyteError, saying what makes one, where bbyte was installed without the starter model.
+    """
+    if not find.runs(root) and (MODEL / CHECKPOINT).exists():
+        return MODEL
+    return find.newest(root)
 
 
 def _collect(library: Path) -> Iterator[tuple[str, str]]:

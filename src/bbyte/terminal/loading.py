@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
-    """The model of a checkpoint, or of the newest, on a device; says which was taken and what computes it."""
+    """The model of a checkpoint, or of the default one, on a device; says which and what computes it."""
     from bbyte.checkpoint import store
     from bbyte.device import Runtime, place
 
@@ -23,12 +23,23 @@ def load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
 
 
 def chosen(screen: Screen, ckpt: Path | None) -> "Found":
-    """The checkpoint asked for, or the newest, verified; says which was taken and which were skipped."""
-    from bbyte.checkpoint.find import find, newest
+    """The checkpoint asked for, or the default one, verified; says which was taken and which were skipped."""
+    from bbyte.checkpoint.find import find
+    from bbyte.starter import default_checkpoint
 
-    found = find(newest() if ckpt is None else ckpt)
+    found = find(default_checkpoint() if ckpt is None else ckpt)
     for skipped, why in found.skipped:
         screen.warn(f"skipped {skipped.name}: {why}")
     if ckpt is None:
-        screen.say(f"taking the newest checkpoint, {found.path}")
+        screen.say(taken(found.path, "checkpoint"))
     return found
+
+
+def taken(path: Path, kind: str) -> str:
+    """One sentence that says which checkpoint, or run, was taken where none was named."""
+    from bbyte.checkpoint.find import ROOT
+    from bbyte.starter import MODEL
+
+    if path == MODEL:
+        return f"no checkpoint under {ROOT}, so taking the starter model that comes with bbyte, {path}"
+    return f"taking the newest {kind}, {path}"

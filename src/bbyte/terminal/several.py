@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.terminal.loading import taken
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -19,13 +20,14 @@ T = TypeVar("T")
 def find_all(
     screen: Screen, paths: list[Path] | None, all_steps: bool
 ) -> "tuple[list[Found], list[BbyteError]]":
-    """The checkpoints asked for, each once, or the newest one, and what was found damaged of several."""
-    from bbyte.checkpoint.find import find, newest
+    """The checkpoints asked for, each once, or the default one, and what was found damaged of several."""
+    from bbyte.checkpoint.find import find
     from bbyte.scoring import expand
+    from bbyte.starter import default_checkpoint
 
     if not paths:
-        paths = [newest()]
-        screen.say(f"taking the newest run, {paths[0]}")
+        paths = [default_checkpoint()]
+        screen.say(taken(paths[0], "run"))
     met: dict[str, Found] = {}
     damaged: list[BbyteError] = []
     others: list[UsageError] = []
