@@ -8,10 +8,10 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
 
 from blake3 import blake3 as Blake3
 
@@ -20,8 +20,10 @@ from bbyte.errors import DataError
 
 if TYPE_CHECKING:
     import torch
+    from numpy.typing import NDArray
     from torch import Tensor
 
+T = TypeVar("T")
 LARGEST_HEADER = 8 << 20
 NAME = re.compile(r"[A-Za-z0-9._]{1,200}")
 ITEM_SIZES = {
@@ -37,6 +39,10 @@ ITEM_SIZES = {
     "BOOL": 1,
 }
 DAMAGED = "the file is damaged: use another checkpoint of the run, or a copy"
+_NUMPY = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2",
+    "I8": "i1", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
 _CHUNK = 16 << 20
 
 
@@ -96,16 +102,27 @@ def load(
 
     blake3: the digest that the bytes read must have. Nothing is allocated before the header is found to fit.
     """
-    digest = Blake3(max_threads=Blake3.AUTO)
-    with manifest.opened(path, DAMAGED) as file:
-        header = _read_header(path, file)
-        found = _parse(path, header, os.fstat(file.fileno()).st_size)
-        _compare(path, found, expected)
-        digest.update(header)
-        loaded = {name: _read(path, file, digest, info, device) for name, info in found.items()}
-    if blake3 not in (None, digest.hexdigest()):
-        _refuse(path, "was changed while it was read")
-    return loaded
+    import torch
+
+    def allocate(info: TensorInfo) -> "tuple[Tensor, memoryview]":
+        tensor = torch.empty(info.shape, dtype=_dtypes()[info.dtype], device="cpu")
+        return tensor, memoryview(_bytes_of(tensor))
+
+    loaded = _load(path, expected, blake3, allocate)
+    return {name: tensor.to(device) for name, tensor in loaded.items()}
+
+
+def load_arrays(
+    path: Path, expected: Mapping[str, TensorInfo], *, blake3: str | None = None
+) -> "dict[str, NDArray[Any]]":
+    """The same as numpy arrays, without torch; BF16, which numpy lacks, as the uint16 of its bits."""
+    import numpy as np
+
+    def allocate(info: TensorInfo) -> "tuple[NDArray[Any], memoryview]":
+        array = np.empty(info.shape, _NUMPY[info.dtype])
+        return array, memoryview(array.reshape(-1).view(np.uint8).data)
+
+    return _load(path, expected, blake3, allocate)
 
 
 def info_of(tensor: "Tensor") -> TensorInfo:
@@ -152,17 +169,32 @@ def _compare(path: Path, found: Mapping[str, TensorInfo], expected: Mapping[str,
             _refuse(path, f"holds {name!r} as {found[name]}, expected {info}")
 
 
-def _read(path: Path, file: BinaryIO, digest: Any, info: TensorInfo, device: str) -> "Tensor":
-    import torch
+def _load(
+    path: Path,
+    expected: Mapping[str, TensorInfo],
+    blake3: str | None,
+    allocate: Callable[[TensorInfo], tuple[T, memoryview]],
+) -> dict[str, T]:
+    digest, loaded = Blake3(max_threads=Blake3.AUTO), {}
+    with manifest.opened(path, DAMAGED) as file:
+        header = _read_header(path, file)
+        found = _parse(path, header, os.fstat(file.fileno()).st_size)
+        _compare(path, found, expected)
+        digest.update(header)
+        for name, info in found.items():
+            loaded[name], data = allocate(info)
+            _read(path, file, digest, data)
+    if blake3 not in (None, digest.hexdigest()):
+        _refuse(path, "was changed while it was read")
+    return loaded
 
-    tensor = torch.empty(info.shape, dtype=_dtypes()[info.dtype], device="cpu")
-    data = memoryview(_bytes_of(tensor))
+
+def _read(path: Path, file: BinaryIO, digest: Any, data: memoryview) -> None:
     for start in range(0, len(data), _CHUNK):
         piece = data[start : start + _CHUNK]
         if file.readinto(piece) != len(piece):  # type: ignore[attr-defined]
             _refuse(path, "was cut off while it was read")
         digest.update(piece)
-    return tensor.to(device)
 
 
 def _write(file: BinaryIO, digest: Any, data: bytes | memoryview) -> None:

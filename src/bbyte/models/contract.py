@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bbyte.config import Config
+from bbyte.models.blueprint import Blueprint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +84,7 @@ class Family:
     carries_state: its models go on from `model.new_state(lanes)`, which their calls take and move on: a text
     of any length costs the same time and memory a byte, and more of it than a training window does no harm.
     is_bound: its objective measures an upper bound of the bits per byte, not the figure itself.
+    blueprint(config): its next-byte view for the engine; None where the engine does not compute it.
     path(config, device): which of several implementations computes there and why, in a sentence for the user;
     None where there is only one.
     """
@@ -98,6 +100,7 @@ class Family:
     infiller: Callable[["torch.nn.Module", int], Infiller] | None = None
     carries_state: bool = False
     is_bound: bool = False
+    blueprint: Callable[[Any], Blueprint] | None = None
     path: Callable[[Any, str], str] | None = None
 
     def computed_by(self, config: Any, device: str) -> tuple[str, ...]:

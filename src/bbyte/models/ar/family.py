@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from bbyte.models.ar.blueprint import blueprint
 from bbyte.models.ar.config import PRESETS, ARConfig
 from bbyte.models.contract import Family, Predictor
 from bbyte.models.next_byte_config import NextByteConfig
@@ -37,4 +38,5 @@ FAMILY = Family(
     build=_build,
     objective=_objective,
     predictor=_predictor,
+    blueprint=blueprint,
 )

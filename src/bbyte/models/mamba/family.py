@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from bbyte.models.contract import Family, Predictor
+from bbyte.models.mamba.blueprint import blueprint
 from bbyte.models.mamba.config import PRESETS, MambaConfig
 from bbyte.models.next_byte_config import NextByteConfig
 
@@ -43,6 +44,7 @@ FAMILY = Family(
     build=_build,
     objective=_objective,
     predictor=_predictor,
+    blueprint=blueprint,
     carries_state=True,
     path=_path,
 )
