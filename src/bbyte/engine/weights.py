@@ -18,11 +18,12 @@ from bbyte.quantization.packing import packed_width
 
 Floats = NDArray[np.float32]
 VOCABULARY = 256
+_WITH_TORCH = "--device cpu computes it with torch"
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix (rows, columns): `packed` trits (`quantization.packing`) and a scale a row, or plain `values`."""
+    """A matrix (rows, columns): `packed` trits (`quantization.packing`) and a scale a row, or `values`."""
 
     rows: int
     columns: int
@@ -71,13 +72,10 @@ def refusal(meta: CheckpointMeta) -> tuple[str, str] | None:
     """Why the engine does not compute such a checkpoint, and what helps; None where it does."""
     make = families()[meta.family].blueprint
     if make is None:
-        return (
-            f"the family {meta.family} has no step from byte to byte",
-            "--device cpu computes it with torch",
-        )
+        return f"a {meta.family} model has no step from byte to byte", _WITH_TORCH
     config = meta.model_config()
     if getattr(config, "vocab_size", VOCABULARY) != VOCABULARY:
-        return "its vocabulary is not the 256 bytes", "--device cpu computes it with torch"
+        return "its vocabulary is not the 256 bytes", _WITH_TORCH
     if meta.kind != "packed" and getattr(config, "ternary", False):
         return "its ternary weights are not packed", "bbyte export packed packs them"
     return None

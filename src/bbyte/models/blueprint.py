@@ -12,8 +12,8 @@ Roles = Mapping[str, tuple[str, ...]]
 class Blueprint:
     """A model as the engine computes it (docs/engine.md).
 
-    embedding, head, final_norm: names of tensors; layers: the roles of each block's. int8_activations: whether
-    what a ternary matrix reads is rounded to 8 bits. The sizes that a kind does not have are 0.
+    embedding, head, final_norm: names of tensors; layers: the roles of each block's. int8_activations:
+    whether what a ternary matrix reads is rounded to 8 bits. The sizes that a kind does not have are 0.
     """
 
     kind: Literal["transformer", "mamba2", "mamba1"]
@@ -42,7 +42,7 @@ class Blueprint:
         return width // self.n_head if self.n_head else 0
 
     def matrices(self) -> dict[str, tuple[tuple[int, int], ...]]:
-        """The roles of a block that are products, with the shapes (rows, columns) of what they are stacked of."""
+        """The roles that are products, with the shapes (rows, columns) of what they are stacked of."""
         if self.kind == "transformer":
             keys = (self.n_kv_head * self.head_width, self.d_model)
             return {

@@ -10,9 +10,9 @@ _ROLES = {
         "A_log": "A_log", "D": "D", "gated_norm": "norm.weight", "out": "out_proj.weight",
     },
     "mamba1": {
-        "in": "in_proj.weight", "conv": "conv1d.weight", "conv_bias": "conv1d.bias", "select": "x_proj.weight",
-        "steps": "dt_proj.weight", "dt_bias": "dt_proj.bias", "A_log": "A_log", "D": "D",
-        "out": "out_proj.weight",
+        "in": "in_proj.weight", "conv": "conv1d.weight", "conv_bias": "conv1d.bias",
+        "select": "x_proj.weight", "steps": "dt_proj.weight", "dt_bias": "dt_proj.bias", "A_log": "A_log",
+        "D": "D", "out": "out_proj.weight",
     },
 }  # fmt: skip
 
