@@ -146,7 +146,7 @@ class _Stack:
         return np.ascontiguousarray(self.arrays[name], np.float32)
 
     def _scale(self, name: str) -> float:
-        scale = float(self.arrays[name])  # type: ignore[arg-type]
+        scale = float(self.arrays[name])
         if not (math.isfinite(scale) and scale > 0):
             raise DataError(f"{self.where} holds the scale {scale} for {name}", DAMAGED)
         return scale
