@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte doctor'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -16,6 +16,7 @@ _bbyte() {
         'bbyte quickstart:--seconds') return ;;
         'bbyte quickstart:--out') return ;;
         'bbyte quickstart:--config') return ;;
+        'bbyte doctor:--config') return ;;
         'bbyte pack:--out-dir') return ;;
         'bbyte pack:--inputs') return ;;
         'bbyte pack:--exts') return ;;
@@ -412,8 +413,9 @@ _bbyte() {
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate infill plan train runs plot ckpt export" ;;
+        'bbyte:'*) words="quickstart doctor pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate infill plan train runs plot ckpt export" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
+        'bbyte doctor:'-*) words="--quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte tag-ckpt:'-*) words="--all --root --apply --family --model-family --variant --force --quiet --json --config --help" ;;

@@ -5,7 +5,7 @@ function __bbyte_at
     set -l here bbyte
     for word in (commandline -opc)[2..]
         switch "$here $word"
-            case 'bbyte quickstart' 'bbyte pack' 'bbyte shard-tinystories' 'bbyte tag-ckpt' 'bbyte verify' 'bbyte import' 'bbyte eval-bpb' 'bbyte lm-eval' 'bbyte generate' 'bbyte infill' 'bbyte plan' 'bbyte plan ar' 'bbyte plan diffusion' 'bbyte plan mamba' 'bbyte train' 'bbyte train ar' 'bbyte train diffusion' 'bbyte train mamba' 'bbyte runs' 'bbyte runs list' 'bbyte runs show' 'bbyte runs diff' 'bbyte runs rm' 'bbyte runs report' 'bbyte plot' 'bbyte plot run' 'bbyte ckpt' 'bbyte ckpt ls' 'bbyte ckpt show' 'bbyte ckpt diff' 'bbyte export' 'bbyte export packed' 'bbyte export hf' 'bbyte export gguf'
+            case 'bbyte quickstart' 'bbyte doctor' 'bbyte pack' 'bbyte shard-tinystories' 'bbyte tag-ckpt' 'bbyte verify' 'bbyte import' 'bbyte eval-bpb' 'bbyte lm-eval' 'bbyte generate' 'bbyte infill' 'bbyte plan' 'bbyte plan ar' 'bbyte plan diffusion' 'bbyte plan mamba' 'bbyte train' 'bbyte train ar' 'bbyte train diffusion' 'bbyte train mamba' 'bbyte runs' 'bbyte runs list' 'bbyte runs show' 'bbyte runs diff' 'bbyte runs rm' 'bbyte runs report' 'bbyte plot' 'bbyte plot run' 'bbyte ckpt' 'bbyte ckpt ls' 'bbyte ckpt show' 'bbyte ckpt diff' 'bbyte export' 'bbyte export packed' 'bbyte export hf' 'bbyte export gguf'
                 set here "$here $word"
         end
     end
@@ -13,6 +13,7 @@ function __bbyte_at
 end
 
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a quickstart -d 'Show bbyte in two minutes'
+complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a doctor -d 'Say what this machine can do'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a pack -d 'Pack any files into a corpus to train on'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a shard-tinystories -d 'Make a corpus of TinyStories'
 complete -c bbyte -n "__bbyte_at 'bbyte'" -f -a tag-ckpt -d 'Say what checkpoints are, and convert legacy .pt files'
@@ -36,6 +37,10 @@ complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l quiet -d 'Say nothing bu
 complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l json -d 'Give the result as JSON on stdout, for programs.'
 complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'
 complete -c bbyte -n "__bbyte_at 'bbyte quickstart'" -l help -d 'Show this message and exit.'
+complete -c bbyte -n "__bbyte_at 'bbyte doctor'" -l quiet -d 'Say nothing but warnings and errors.'
+complete -c bbyte -n "__bbyte_at 'bbyte doctor'" -l json -d 'Give the result as JSON on stdout, for programs.'
+complete -c bbyte -n "__bbyte_at 'bbyte doctor'" -l config -r -F -d 'Take settings from a TOML file; flags and BBYTE_… variables win.'
+complete -c bbyte -n "__bbyte_at 'bbyte doctor'" -l help -d 'Show this message and exit.'
 complete -c bbyte -n "__bbyte_at 'bbyte pack'" -l out-dir -r -F -d 'Folder of the new corpus.'
 complete -c bbyte -n "__bbyte_at 'bbyte pack'" -l inputs -x -d 'The same: --inputs a b c, or --inputs a --inputs b. .gz .bz2 .xz .zst are unpacked.'
 complete -c bbyte -n "__bbyte_at 'bbyte pack'" -l exts -x -d 'Take only these from folders: .txt,.md (looking through .gz and the like).'

@@ -4,6 +4,7 @@
 $bbytePlaces = @{
     'bbyte' = @(
         @('quickstart', 'Show bbyte in two minutes'),
+        @('doctor', 'Say what this machine can do'),
         @('pack', 'Pack any files into a corpus to train on'),
         @('shard-tinystories', 'Make a corpus of TinyStories'),
         @('tag-ckpt', 'Say what checkpoints are, and convert legacy .pt files'),
@@ -25,6 +26,12 @@ $bbytePlaces = @{
     'bbyte quickstart' = @(
         @('--seconds', 'How long to train, in seconds, about (default: 105).'),
         @('--out', 'Folder of the run (default: a new one).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte doctor' = @(
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -716,6 +723,7 @@ $bbyteChoices = @{
     'bbyte quickstart --seconds' = @()
     'bbyte quickstart --out' = @()
     'bbyte quickstart --config' = @()
+    'bbyte doctor --config' = @()
     'bbyte pack --out-dir' = @()
     'bbyte pack --inputs' = @()
     'bbyte pack --exts' = @()

@@ -13,6 +13,7 @@ import typer
 
 from bbyte.commands import (
     ckpt,
+    doctor,
     eval_bpb,
     export,
     generate,
@@ -44,6 +45,7 @@ app = new_group(
 )
 
 register(app, "quickstart", quickstart.quickstart, panel="Start here", examples=quickstart.EXAMPLES)
+register(app, "doctor", doctor.doctor, panel="Start here", examples=doctor.EXAMPLES)
 register(app, "pack", pack.pack, panel="Data", examples=pack.EXAMPLES)
 register(
     app,
