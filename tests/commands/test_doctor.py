@@ -124,12 +124,10 @@ def test_as_json(said):
 
 def test_this_machine(tmp_path):
     """The whole of it, once; torch is loaded in the other process, not in this one."""
-    program = (
-        "import sys; from bbyte.cli import main; code = main(sys.argv[1:]); print('torch' in sys.modules, code)"
-    )
+    program = "import sys; from bbyte.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
     words = [sys.executable, "-c", program, "doctor", "--json"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
-    document, (in_sight, code) = json.loads(done.stdout.splitlines()[0]), done.stdout.split()[-2:]
+    document, (code, in_sight) = json.loads(done.stdout.splitlines()[0]), done.stdout.split()[-2:]
     assert in_sight == "False" and "Traceback" not in done.stderr
     assert document["device"]["error"] == "" and document["device"]["found"]["room"] > 0
     assert document["processor"]["name"] and document["artifacts"]["path"] == str(tmp_path / "artifacts")

@@ -61,7 +61,7 @@ def diagnose() -> Diagnosis:
     names = [package.name for package in asked.needed if not package.problem and package.name != _TORCH]
     began = time.monotonic()
     loading = Loading([*names, "engine", _TORCH, "device"])
-    parts = {
+    parts: dict[str, Any] = {
         "python": installation.python(), "platform": platform.platform(), "processor": machine.processor(),
         "cores": _cores(), "memory": machine.memory(), "nvidia_driver": machine.has_nvidia_driver(),
         "artifacts": machine.place_of(ARTIFACTS), "completion": machine.completion(),

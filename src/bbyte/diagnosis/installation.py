@@ -83,7 +83,8 @@ def installation() -> Installation:
         about = metadata.distribution(PACKAGE)
     except metadata.PackageNotFoundError:
         return Installation("", (), ())
-    needed, extras = [], {}
+    needed: list[Package] = []
+    extras: dict[str, list[Package]] = {}
     for extra, package in _asked(about.requires or []):
         if not extra:
             needed.append(package)

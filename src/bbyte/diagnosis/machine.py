@@ -100,15 +100,14 @@ def _completions(shell: str, program: str) -> Iterator[Path]:
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     systems = [Path(part) for part in ("/usr/local/share", "/usr/share", "/opt/homebrew/share")]
     if shell == "bash":
-        own = os.environ.get("BASH_COMPLETION_USER_DIR")
-        for folder in [Path(own)] if own else []:
+        own = os.environ.get("BASH_COMPLETION_USER_DIR") or data / "bash-completion"
+        for folder in (Path(own), *(each / "bash-completion" for each in systems)):
             yield folder / "completions" / program
-        for folder in (data, *systems):
-            yield folder / "bash-completion/completions" / program
         yield Path("/etc/bash_completion.d") / program
     elif shell == "zsh":
-        for folder in os.environ.get("FPATH", "").split(os.pathsep):
-            yield Path(folder or os.devnull) / f"_{program}"
+        yield from (
+            Path(part) / f"_{program}" for part in os.environ.get("FPATH", "").split(os.pathsep) if part
+        )
         for name in (".zfunc", ".zsh/completions", ".zsh/functions", ".oh-my-zsh/completions"):
             yield home / name / f"_{program}"
         yield from (folder / f"zsh/site-functions/_{program}" for folder in systems)
