@@ -53,13 +53,18 @@ class Twin:
             raise ValueError(f"tokens {tokens.shape} are not those of {self.lanes} lanes")
         if self._is_bounded and self.length + count > self.capacity:
             raise ValueError(f"{self.length} + {count} positions do not fit in {self.capacity}")
+        # What has diverged becomes infinite or no number, and whoever draws from it will say so.
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = self._features(tokens, every)
+            logits = self._head(norm(x, self._gain, self._eps))
+        return logits if every else logits[:, 0]
+
+    def _features(self, tokens: NDArray[np.uint8], every: bool) -> Floats:
         found = []
-        for start in range(0, count, READ_AT_ONCE):
+        for start in range(0, tokens.shape[1], READ_AT_ONCE):
             x = self._embedding[tokens[:, start : start + READ_AT_ONCE]]
             for block in self._blocks:
                 x = block(x, self.length)
             self.length += x.shape[1]
             found.append(x)
-        last = np.concatenate(found, axis=1) if every else x[:, -1:]
-        logits = self._head(norm(last, self._gain, self._eps))
-        return logits if every else logits[:, 0]
+        return np.concatenate(found, axis=1) if every else found[-1][:, -1:]
