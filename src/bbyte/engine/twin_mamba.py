@@ -49,19 +49,6 @@ class _MambaBlock:
         terms = np.stack([inputs[:, j : j + count] * tap for j, tap in enumerate(self._taps)])
         return silu(ordered_sum(terms, 0) + self._vectors["conv_bias"])
 
-    def _scan(self, decay: Floats, written: Floats, b: Floats, c: Floats) -> Floats:
-        """Position by position S = S * decay + written * b, read as the sum over n of S * c.
-
-        S is the state (N, L, inner …), all others have T in front and 1 where they do not vary. The result is
-        (L, T, inner …).
-        """
-        states = np.empty((len(decay), *self._state.shape), np.float32)
-        state = self._state
-        for t in range(len(decay)):
-            states[t] = state = state * decay[t] + written[t] * b[t]
-        self._state = state
-        return ordered_sum(states * c, 1).swapaxes(0, 1)
-
 
 class Mamba2Block(_MambaBlock):
     """One whose heads each have a rate, and groups of them what is written and read (arXiv 2405.21060)."""
@@ -79,7 +66,8 @@ class Mamba2Block(_MambaBlock):
         heads = x.reshape(*h.shape[:2], *self._inner())
         by_head = (*h.shape[:2], *self._inner()[:2], 1)
         written = dt.reshape(by_head) * heads
-        y = self._scan(
+        y, self._state = scan(
+            self._state,
             exp(dt * self._rates).reshape(by_head).swapaxes(0, 1)[:, None],
             written.swapaxes(0, 1)[:, None],
             self._by_group(b),
@@ -110,10 +98,23 @@ class Mamba1Block(_MambaBlock):
         steps, b, c = np.split(self._by["select"](x), [plan.dt_rank, plan.dt_rank + plan.d_state], axis=-1)
         dt = softplus(self._by["steps"](steps) + vectors["dt_bias"])
         rates = self._rates.reshape(plan.d_inner, plan.d_state).T[:, None]  # (N, 1, D)
-        y = self._scan(
+        y, self._state = scan(
+            self._state,
             exp(dt.swapaxes(0, 1)[:, None] * rates),
             (dt * x).swapaxes(0, 1)[:, None],
             b.transpose(1, 2, 0)[..., None],
             c.transpose(1, 2, 0)[..., None],
         )
         return self._by["out"]((y + vectors["D"] * x) * silu(z))
+
+
+def scan(state: Floats, decay: Floats, written: Floats, b: Floats, c: Floats) -> tuple[Floats, Floats]:
+    """Position by position S = S * decay + written * b, read as the sum over n of S * c; and the last S.
+
+    `state` is S before, (N, L, inner …). The others have T in front, and 1 where they do not vary. What is
+    read is (L, T, inner …).
+    """
+    states = np.empty((len(decay), *state.shape), np.float32)
+    for t in range(len(decay)):
+        states[t] = state = state * decay[t] + written[t] * b[t]
+    return ordered_sum(states * c, 1).swapaxes(0, 1), state

@@ -49,27 +49,10 @@ class TransformerBlock:
         self._keys[:, :, start:stop], self._values[:, :, start:stop] = (
             part if self._cache32 else bf16(part) for part in (k, v)
         )
-        o = self._attend(q, stop).swapaxes(1, 2).reshape(h.shape)
+        grouped = q.reshape(len(q), plan.n_kv_head, -1, *q.shape[2:])
+        o = attend(grouped, self._keys[:, :, :stop], self._values[:, :, :stop]).reshape(q.shape)
+        o = o.swapaxes(1, 2).reshape(h.shape)
         return self._by["out"](self._norm(o, "attention_sub_norm"))
-
-    def _attend(self, q: Floats, stop: int) -> Floats:
-        """What the heads `q` (L, K G, T, D) of the last positions take from all `stop` of them, alike."""
-        plan, (lanes, _, count, width) = self._plan, q.shape
-        q = q.reshape(lanes, plan.n_kv_head, -1, count, width) * (ONE / np.sqrt(np.float32(width)))
-        keys, values = (part[:, :, None, :stop] for part in (self._keys, self._values))  # (L, K, 1, J, D)
-        scores = q[..., 0, None] * keys[..., None, :, 0]  # (L, K, G, T, J)
-        for d in range(1, width):
-            scores += q[..., d, None] * keys[..., None, :, d]
-        start = stop - count
-        seen = np.arange(stop) <= np.arange(start, stop)[:, None]
-        scores = np.where(seen, scores, -np.float32(np.inf))
-        # What lies after a position weighs 0, which changes no sum of weights.
-        weights = np.where(seen, exp(scores - scores.max(axis=-1, keepdims=True)), ZERO)
-        o = weights[..., 0, None] * values[..., :1, :]
-        for j in range(1, stop):
-            first = max(0, j - start)
-            o[..., first:, :] += weights[..., first:, j, None] * values[..., j : j + 1, :]
-        return (o * (ONE / s16(weights))[..., None]).reshape(lanes, -1, count, width)
 
     def _feed_forward(self, h: Floats) -> Floats:
         gate, up = np.split(self._by["gate_up"](h), 2, axis=-1)
@@ -83,3 +66,26 @@ class TransformerBlock:
     def _norm(self, x: Floats, role: str) -> Floats:
         """Normalised where the model has that norm."""
         return norm(x, self._gains[role], self._eps) if role in self._gains else x
+
+
+def attend(q: Floats, keys: Floats, values: Floats) -> Floats:
+    """What the last T of J positions take from those up to themselves, (L, K, G, T, D) like `q`.
+
+    keys, values: (L, K, J, D).
+    """
+    (count, width), stop = q.shape[-2:], keys.shape[2]
+    q = q * (ONE / np.sqrt(np.float32(width)))
+    keys, values = keys[:, :, None], values[:, :, None]
+    scores = q[..., :1] * keys[..., None, :, 0]  # (L, K, G, T, J)
+    for d in range(1, width):
+        scores += q[..., d : d + 1] * keys[..., None, :, d]
+    start = stop - count
+    seen = np.arange(stop) <= np.arange(start, stop)[:, None]
+    scores = np.where(seen, scores, -np.float32(np.inf))
+    # What lies after a position weighs 0, which changes no sum of weights.
+    weights = np.where(seen, exp(scores - scores.max(axis=-1, keepdims=True)), ZERO)
+    o = weights[..., :1] * values[..., :1, :]
+    for j in range(1, stop):
+        first = max(0, j - start)
+        o[..., first:, :] += weights[..., first:, j : j + 1] * values[..., j : j + 1, :]
+    return np.asarray(o * (ONE / s16(weights))[..., None])
