@@ -70,18 +70,20 @@ def test_without_rounding_too(found, monkeypatch):
     assert np.abs(ours - by_torch(found)).max() < 1e-4
 
 
-def bits_per_byte(logits, tokens):
+def bits(logits, tokens):
+    """What each byte but the first costs."""
     wide = logits[:, :-1].astype(np.float64)
     spread = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
-    return -np.take_along_axis(spread, tokens[:, 1:, None].astype(np.intp), -1).mean() / np.log(2)
+    return -np.take_along_axis(spread, tokens[:, 1:, None].astype(np.intp), -1) / np.log(2)
 
 
 def test_its_bits_per_byte_are_those_of_torch(found):
-    tokens = np.random.default_rng(6).integers(0, 256, (12, 64), dtype=np.uint8)
-    ours, theirs = (
-        bits_per_byte(found, tokens) for found in (logits(found, tokens), by_torch(found, tokens))
-    )
-    assert abs(ours - theirs) < 1e-3
+    tokens = np.random.default_rng(6).integers(0, 256, (16, 64), dtype=np.uint8)
+    more = bits(logits(found, tokens), tokens) - bits(by_torch(found, tokens), tokens)
+    # Of codes that flip one way or the other only the mean is known, and of few bytes not closely.
+    by_chance = 2 * more.std() / more.size**0.5 if rounds(found) else 0
+    assert abs(more.mean()) < 1e-3 + by_chance
+    assert more.std() < 0.1
 
 
 def test_blocks_and_single_bytes_are_the_same_to_the_bit(found):
