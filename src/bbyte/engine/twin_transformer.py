@@ -33,7 +33,7 @@ class TransformerBlock:
 
     def __call__(self, x: Floats, start: int) -> Floats:
         """`x` (L, T, C) at the positions from `start` on, to (L, T, C)."""
-        x = x + self._attention(self._norm(x, "attention_norm"), start)
+        x = x + self._attention(self._norm(x, "norm"), start)
         return x + self._feed_forward(self._norm(x, "feed_forward_norm"))
 
     def clear(self) -> None:

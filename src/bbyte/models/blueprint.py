@@ -65,7 +65,7 @@ class Blueprint:
         """The other roles, with the shapes of their tensors. Of a transformer's a block may lack some."""
         if self.kind == "transformer":
             return {
-                "attention_norm": (self.d_model,),
+                "norm": (self.d_model,),
                 "q_norm": (self.head_width,),
                 "k_norm": (self.head_width,),
                 "attention_sub_norm": (self.d_model,),

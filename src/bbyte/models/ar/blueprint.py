@@ -27,7 +27,7 @@ def blueprint(config: ARConfig) -> Blueprint:
 def _roles(config: ARConfig, layer: str) -> Roles:
     attention, mlp = f"{layer}self_attn.", f"{layer}mlp."
     names = {
-        "attention_norm": f"{layer}input_layernorm",
+        "norm": f"{layer}input_layernorm",
         "feed_forward_norm": f"{layer}post_attention_layernorm",
         "out": f"{attention}o_proj",
         "down": f"{mlp}down_proj",

@@ -1,0 +1,157 @@
+/* A few threads that work on one thing together: they spin while work is near and sleep when it is not. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "engine.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#define REST() _mm_pause()
+#elif defined(__aarch64__)
+#define REST() __asm__ volatile("yield")
+#else
+#define REST() ((void)0)
+#endif
+
+enum { SPINS_AT_A_BARRIER = 2000, SPINS_FOR_WORK = 20000 };
+
+struct team {
+    int size;
+    pid_t owner;
+    _Alignas(64) atomic_uint arrived;
+    _Alignas(64) atomic_uint phase;
+    _Alignas(64) atomic_uint task;
+    atomic_int sleeping;
+    int ending;
+    void (*work)(void *, int);
+    void *argument;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t threads[MOST_THREADS];
+};
+
+typedef struct {
+    team *team;
+    int id;
+} member;
+
+/* Rounding to nearest and subnormal numbers kept, whatever the caller has set; returns what that was. */
+static uint64_t set_arithmetic(uint64_t wanted, int restore) {
+#if defined(__x86_64__) || defined(__i386__)
+    uint64_t before = _mm_getcsr();
+    _mm_setcsr(restore ? (unsigned)wanted : 0x1f80u);
+    return before;
+#elif defined(__aarch64__)
+    uint64_t before, now = restore ? wanted : 0;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(before));
+    __asm__ volatile("msr fpcr, %0" : : "r"(now));
+    return before;
+#else
+    (void)wanted, (void)restore;
+    return 0;
+#endif
+}
+
+static void *live(void *argument) {
+    member *self = argument;
+    team *crew = self->team;
+    int id = self->id;
+    unsigned seen = 0;
+    free(self);
+    set_arithmetic(0, 0);
+    for (;;) {
+        int spins = 0;
+        while (atomic_load_explicit(&crew->task, memory_order_acquire) == seen) {
+            if (++spins < SPINS_FOR_WORK) {
+                REST();
+                continue;
+            }
+            pthread_mutex_lock(&crew->lock);
+            atomic_fetch_add(&crew->sleeping, 1);
+            while (atomic_load(&crew->task) == seen) pthread_cond_wait(&crew->wake, &crew->lock);
+            atomic_fetch_sub(&crew->sleeping, 1);
+            pthread_mutex_unlock(&crew->lock);
+        }
+        seen = atomic_load_explicit(&crew->task, memory_order_acquire);
+        if (crew->ending) return NULL;
+        crew->work(crew->argument, id);
+        team_barrier(crew);
+    }
+}
+
+static int start(team *crew, int threads) {
+    crew->owner = getpid();
+    atomic_init(&crew->arrived, 0);
+    atomic_init(&crew->phase, 0);
+    atomic_init(&crew->task, 0);
+    atomic_init(&crew->sleeping, 0);
+    pthread_mutex_init(&crew->lock, NULL);
+    pthread_cond_init(&crew->wake, NULL);
+    for (crew->size = 1; crew->size < threads; crew->size++) {
+        member *one = malloc(sizeof *one);
+        if (!one) break;
+        *one = (member){crew, crew->size};
+        if (pthread_create(&crew->threads[crew->size], NULL, live, one)) {
+            free(one);
+            break; /* fewer threads give the same bits */
+        }
+    }
+    return crew->size;
+}
+
+team *team_new(int threads) {
+    team *crew = aligned_zeros(sizeof *crew);
+    if (!crew) return NULL;
+    start(crew, threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : threads);
+    return crew;
+}
+
+int team_size(const team *crew) { return crew->size; }
+
+static void announce(team *crew) {
+    pthread_mutex_lock(&crew->lock); /* so that no thread falls asleep between its look and its wait */
+    atomic_fetch_add_explicit(&crew->task, 1, memory_order_release);
+    if (atomic_load(&crew->sleeping)) pthread_cond_broadcast(&crew->wake);
+    pthread_mutex_unlock(&crew->lock);
+}
+
+void team_run(team *crew, void (*work)(void *, int), void *argument) {
+    uint64_t before = set_arithmetic(0, 0);
+    if (crew->owner != getpid()) start(crew, crew->size); /* a fork has no threads but its own */
+    crew->work = work, crew->argument = argument;
+    if (crew->size > 1) announce(crew);
+    work(argument, 0);
+    team_barrier(crew);
+    set_arithmetic(before, 1);
+}
+
+void team_barrier(team *crew) {
+    if (crew->size == 1) return;
+    unsigned phase = atomic_load_explicit(&crew->phase, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&crew->arrived, 1, memory_order_acq_rel) + 1 == (unsigned)crew->size) {
+        atomic_store_explicit(&crew->arrived, 0, memory_order_relaxed);
+        atomic_store_explicit(&crew->phase, phase + 1, memory_order_release);
+        return;
+    }
+    for (int spins = 0; atomic_load_explicit(&crew->phase, memory_order_acquire) == phase; spins++) {
+        if (spins < SPINS_AT_A_BARRIER)
+            REST();
+        else
+            sched_yield(); /* another program wants the core that a member of the team needs */
+    }
+}
+
+void team_free(team *crew) {
+    if (!crew) return;
+    if (crew->owner == getpid() && crew->size > 1) {
+        crew->ending = 1;
+        announce(crew);
+        for (int id = 1; id < crew->size; id++) pthread_join(crew->threads[id], NULL);
+    }
+    aligned_free(crew);
+}

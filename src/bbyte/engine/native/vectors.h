@@ -1,0 +1,129 @@
+/* 16 numbers at a time, in as many registers as the instruction set needs. WIDTH numbers fit one. Included by
+   each path; everything here is inlined. */
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+#define PARTS (LANES_OF_16 / WIDTH)
+
+typedef float vf __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t vi __attribute__((vector_size(4 * WIDTH)));
+typedef uint32_t vu __attribute__((vector_size(4 * WIDTH)));
+typedef float vf_anywhere __attribute__((vector_size(4 * WIDTH), aligned(4)));
+typedef int32_t vi_anywhere __attribute__((vector_size(4 * WIDTH), aligned(4)));
+typedef uint16_t vh __attribute__((vector_size(2 * WIDTH)));
+typedef uint16_t vh_anywhere __attribute__((vector_size(2 * WIDTH), aligned(2)));
+typedef int8_t vb __attribute__((vector_size(WIDTH)));
+typedef int8_t vb_anywhere __attribute__((vector_size(WIDTH), aligned(1)));
+
+typedef struct {
+    vf v[PARTS];
+} f16;
+
+#define EACH_PART for (int part = 0; part < PARTS; part++)
+
+INLINE f16 all(float x) {
+    f16 r;
+    EACH_PART r.v[part] = x - (vf){0};
+    return r;
+}
+
+/* What an ordered sum begins with: -0 + x is x itself, whatever x is. */
+INLINE f16 nothing(void) { return all(-0.0f); }
+
+INLINE f16 load(const float *p) {
+    f16 r;
+    EACH_PART r.v[part] = *(const vf_anywhere *)(p + part * WIDTH);
+    return r;
+}
+
+INLINE void store(float *p, f16 x) {
+    EACH_PART *(vf_anywhere *)(p + part * WIDTH) = x.v[part];
+}
+
+/* The first `count` numbers, the others 0. */
+INLINE f16 load_some(const float *p, int64_t count) {
+    if (count >= LANES_OF_16) return load(p);
+    float kept[LANES_OF_16] = {0};
+    memcpy(kept, p, (size_t)count * sizeof *p);
+    return load(kept);
+}
+
+INLINE void store_some(float *p, f16 x, int64_t count) {
+    if (count >= LANES_OF_16) {
+        store(p, x);
+        return;
+    }
+    float kept[LANES_OF_16];
+    store(kept, x);
+    memcpy(p, kept, (size_t)count * sizeof *p);
+}
+
+/* 16 numbers of 16 bits, the upper halves of floats. */
+INLINE f16 load_halves(const uint16_t *p) {
+    f16 r;
+    EACH_PART r.v[part] = (vf)(__builtin_convertvector(*(const vh_anywhere *)(p + part * WIDTH), vu) << 16);
+    return r;
+}
+
+INLINE f16 add(f16 a, f16 b) {
+    EACH_PART a.v[part] += b.v[part];
+    return a;
+}
+
+INLINE f16 subtract(f16 a, f16 b) {
+    EACH_PART a.v[part] -= b.v[part];
+    return a;
+}
+
+INLINE f16 times(f16 a, f16 b) {
+    EACH_PART a.v[part] *= b.v[part];
+    return a;
+}
+
+INLINE f16 over(f16 a, f16 b) {
+    EACH_PART a.v[part] /= b.v[part];
+    return a;
+}
+
+INLINE vf chosen(vi where, vf a, vf b) { return (vf)((where & (vi)a) | (~where & (vi)b)); }
+
+INLINE f16 larger(f16 a, f16 b) {
+    EACH_PART a.v[part] = chosen(a.v[part] > b.v[part], a.v[part], b.v[part]);
+    return a;
+}
+
+INLINE f16 smaller(f16 a, f16 b) {
+    EACH_PART a.v[part] = chosen(a.v[part] < b.v[part], a.v[part], b.v[part]);
+    return a;
+}
+
+INLINE f16 magnitude(f16 a) {
+    EACH_PART a.v[part] = (vf)((vi)a.v[part] & 0x7fffffff);
+    return a;
+}
+
+/* x where its place is below `count`, else `other`. */
+INLINE f16 first_of(f16 x, int64_t count, float other) {
+    if (count >= LANES_OF_16) return x;
+    float kept[LANES_OF_16];
+    store(kept, x);
+    for (int64_t i = count < 0 ? 0 : count; i < LANES_OF_16; i++) kept[i] = other;
+    return load(kept);
+}
+
+/* The end of S16: of 16 partial sums. */
+INLINE float tree(f16 x) {
+    float p[LANES_OF_16];
+    store(p, x);
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) p[i] += p[i + half];
+    return p[0];
+}
+
+INLINE float largest_of(f16 x) {
+    float p[LANES_OF_16];
+    store(p, x);
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) p[i] = p[i] > p[i + half] ? p[i] : p[i + half];
+    return p[0];
+}
