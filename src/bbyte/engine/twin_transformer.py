@@ -33,8 +33,9 @@ class TransformerBlock:
 
     def __call__(self, x: Floats, start: int) -> Floats:
         """`x` (L, T, C) at the positions from `start` on, to (L, T, C)."""
-        x = x + self._attention(self._norm(x, "norm"), start)
-        return x + self._feed_forward(self._norm(x, "feed_forward_norm"))
+        gains, eps = self._gains, self._eps
+        x = x + self._attention(norm(x, gains["norm"], eps), start)
+        return x + self._feed_forward(norm(x, gains["feed_forward_norm"], eps))
 
     def clear(self) -> None:
         """Nothing to do: no position sees what lies in the cache after it."""
@@ -64,7 +65,7 @@ class TransformerBlock:
         return self._by["down"](self._norm(y, "feed_forward_sub_norm"))
 
     def _norm(self, x: Floats, role: str) -> Floats:
-        """Normalised where the model has that norm."""
+        """Normalised where the model has that norm, one that not every model has."""
         return norm(x, self._gains[role], self._eps) if role in self._gains else x
 
 
