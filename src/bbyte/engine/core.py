@@ -1,4 +1,4 @@
-"""The native core as a library of functions: found, loaded by ctypes, and asked what this processor can do."""
+"""The native core as a library of functions: loaded by ctypes, and asked what this processor can do."""
 
 import ctypes
 import importlib.machinery
@@ -22,8 +22,8 @@ class Sizes(ctypes.Structure):
 
     _fields_ = [
         *((name, c_int32) for name in (
-            "kind", "n_layer", "d_model", "n_head", "n_kv_head", "d_ff", "relu2", "int8", "d_inner", "d_state",
-            "d_conv", "n_groups", "dt_rank",
+            "kind", "n_layer", "d_model", "n_head", "n_kv_head", "d_ff", "relu2", "int8", "d_inner",
+            "d_state", "d_conv", "n_groups", "dt_rank",
         )),
         ("eps", c_float),
     ]  # fmt: skip
@@ -57,7 +57,8 @@ _FUNCTIONS = {
     "bbyte_session_threads": (c_int32, [c_void_p]),
     "bbyte_session_write": (
         c_int,
-        [c_void_p, POINTER(SamplingSettings), c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p, c_int32],
+        [c_void_p, POINTER(SamplingSettings), c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p,
+         c_int32],
     ),
 }  # fmt: skip
 

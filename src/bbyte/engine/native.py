@@ -29,9 +29,9 @@ class NativeModel:
         self.core, self.plan = found, weights.blueprint
         plan = self.plan
         sizes = core.Sizes(
-            core.KINDS.index(plan.kind), len(plan.layers), plan.d_model, plan.n_head, plan.n_kv_head, plan.d_ff,
-            plan.relu2, plan.int8_activations, plan.d_inner, plan.d_state, plan.d_conv, plan.n_groups,
-            plan.dt_rank, plan.norm_eps,
+            core.KINDS.index(plan.kind), len(plan.layers), plan.d_model, plan.n_head, plan.n_kv_head,
+            plan.d_ff, plan.relu2, plan.int8_activations, plan.d_inner, plan.d_state, plan.d_conv,
+            plan.n_groups, plan.dt_rank, plan.norm_eps,
         )  # fmt: skip
         self.handle = c_void_p(found.bbyte_model_new(sizes))
         if not self.handle:
@@ -156,7 +156,7 @@ class Native:
         *,
         feeds: bool = True,
     ) -> bool:
-        """Draw n bytes a lane after the first `known` of `text` (L, known + n or more), into it, and feed them.
+        """Draw n bytes a lane after the first `known` of `text` (L, known + n at least), into it; feed them.
 
         position: of the first in its document; characters: of each lane the state between the bytes of a
         character. False where the logits are no distribution. Without `feeds` one byte is drawn and not fed.

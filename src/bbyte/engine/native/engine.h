@@ -105,7 +105,7 @@ team *team_new(int threads);
 void team_free(team *);
 int team_size(const team *);
 void team_run(team *, void (*work)(void *, int id), void *argument);
-void team_barrier(team *);
+void team_barrier(team *, int id);
 
 /* sampler.c */
 int draw(const float *logits, const sampling *, uint64_t lane, uint64_t position, const uint8_t *before, int64_t known,

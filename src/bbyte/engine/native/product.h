@@ -18,8 +18,8 @@ INLINE int64_t end_row(const session *s, int id, int64_t rows) {
     return is_alone(rows) ? 1 : from_share(s, rows, id + 1);
 }
 
-INLINE void all_prepared(session *s, int64_t rows) {
-    if (!is_alone(rows)) team_barrier(s->team);
+INLINE void all_prepared(session *s, int id, int64_t rows) {
+    if (!is_alone(rows)) team_barrier(s->team, id);
 }
 
 /* Row `row` of what `m` reads: where it is to be written as numbers, and what makes codes of them. */

@@ -184,11 +184,11 @@ static void write_bytes(void *argument, int id) {
             if (byte < 0) w->problem = NO_DISTRIBUTION; /* each thread writes the same */
             text[w->known + i] = w->drawn[lane] = (uint8_t)byte;
         }
-        team_barrier(s->team);
+        team_barrier(s->team, id);
         if (w->problem || !w->feeds) return;
         s->step(s, id);
         if (id == 0) move_on(s);
-        team_barrier(s->team);
+        team_barrier(s->team, id);
     }
 }
 

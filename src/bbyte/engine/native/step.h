@@ -19,7 +19,7 @@ static const input *normed(session *s, int id, int64_t rows, const float *gain, 
         norm(s->x + row * d, gain, row_of(s, in, row), d, s->model->sizes.eps);
         finish_row(s, in, row, m);
     }
-    all_prepared(s, rows);
+    all_prepared(s, id, rows);
     return in;
 }
 
@@ -34,7 +34,7 @@ static const input *taken(session *s, int id, int64_t rows, const float *from, c
             memcpy(row_of(s, in, row), x, (size_t)m->columns * sizeof *x);
         finish_row(s, in, row, m);
     }
-    all_prepared(s, rows);
+    all_prepared(s, id, rows);
     return in;
 }
 
@@ -52,7 +52,7 @@ static const input *gated(session *s, int id, int64_t rows, const float *gain, c
         if (gain) norm(y, gain, y, n, s->model->sizes.eps);
         finish_row(s, in, row, m);
     }
-    all_prepared(s, rows);
+    all_prepared(s, id, rows);
     return in;
 }
 
@@ -63,18 +63,18 @@ static void transformer_block(session *s, int id, int64_t at, int64_t rows) {
     const matrix *gate_up = &l->matrices[GATE_UP], *down = &l->matrices[DOWN];
     int64_t heads = (int64_t)z->n_head + 2 * (int64_t)z->n_kv_head, d = z->d_model;
     product(s, id, qkv, normed(s, id, rows, l->vectors[NORM], qkv), rows, s->wide, s->widest, 0);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     for (int64_t unit = from_share(s, rows * heads, id); unit < from_share(s, rows * heads, id + 1); unit++)
         place_head(s, id, at, unit / heads, unit % heads);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     attention(s, id, at, rows);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     product(s, id, out, taken(s, id, rows, s->mixed, l->vectors[ATTENTION_SUB_NORM], out), rows, s->x, d, 1);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     product(s, id, gate_up, normed(s, id, rows, l->vectors[FEED_FORWARD_NORM], gate_up), rows, s->wide, s->widest, 0);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     product(s, id, down, gated(s, id, rows, l->vectors[FEED_FORWARD_SUB_NORM], down), rows, s->x, d, 1);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
 }
 
 /* y * silu(z), normed in groups, as the last product reads it. */
@@ -90,7 +90,7 @@ static const input *gated_norm(session *s, int id, int64_t rows, const layer *l)
         for (int64_t i = 0; i < inner; i += width) norm(v + i, l->vectors[GATED_NORM] + i, v + i, width, z->eps);
         finish_row(s, in, row, &l->matrices[OUT]);
     }
-    all_prepared(s, rows);
+    all_prepared(s, id, rows);
     return in;
 }
 
@@ -101,20 +101,20 @@ static void mamba_block(session *s, int id, int64_t at, int64_t rows) {
     const matrix *out = &l->matrices[OUT];
     int64_t inner = z->d_inner, is_second = z->kind == MAMBA2;
     product(s, id, in, normed(s, id, rows, l->vectors[NORM], in), rows, s->wide, s->widest, 0);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     convolution(s, id, at, is_second ? inner : 0, inner + 2 * (int64_t)z->n_groups * z->d_state);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     if (!is_second) {
         product(s, id, select, taken(s, id, rows, s->narrow, NULL, select), rows, s->queries, s->widest, 0);
-        team_barrier(s->team);
+        team_barrier(s->team, id);
         product(s, id, steps, taken(s, id, rows, s->queries, NULL, steps), rows, s->mixed, s->widest, 0);
-        team_barrier(s->team);
+        team_barrier(s->team, id);
     }
     scan(s, id, at);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     const input *mixed = is_second ? gated_norm(s, id, rows, l) : taken(s, id, rows, s->mixed, NULL, out);
     product(s, id, out, mixed, rows, s->x, z->d_model, 1);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
 }
 
 /* The logits of every row, or of each lane's last one. */
@@ -127,9 +127,9 @@ static void head(session *s, int id, int64_t rows) {
         norm(s->x + row * d, s->model->final_norm, row_of(s, in, one), d, s->model->sizes.eps);
         finish_row(s, in, one, m);
     }
-    all_prepared(s, count);
+    all_prepared(s, id, count);
     product(s, id, m, in, count, s->every ? s->wide : s->logits, s->every ? s->widest : VOCABULARY, 0);
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     if (!s->every) return;
     for (int64_t row = from_share(s, rows, id); row < from_share(s, rows, id + 1); row++) {
         int64_t lane = row / positions, t = row % positions;
@@ -138,7 +138,7 @@ static void head(session *s, int id, int64_t rows) {
         memcpy(target, found, VOCABULARY * sizeof *found);
         if (t + 1 == positions) memcpy(s->logits + lane * VOCABULARY, found, VOCABULARY * sizeof *found);
     }
-    team_barrier(s->team);
+    team_barrier(s->team, id);
 }
 
 void STEP(session *s, int id) {
@@ -149,7 +149,7 @@ void STEP(session *s, int id) {
         uint8_t byte = s->tokens[lane * s->tokens_stride + s->first + t];
         memcpy(s->x + row * d, m->embedding + byte * d, (size_t)d * sizeof(float));
     }
-    team_barrier(s->team);
+    team_barrier(s->team, id);
     for (int64_t at = 0; at < m->sizes.n_layer; at++)
         if (m->sizes.kind == TRANSFORMER)
             transformer_block(s, id, at, rows);

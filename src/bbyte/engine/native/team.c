@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -18,10 +19,12 @@
 #define REST() ((void)0)
 #endif
 
-enum { SPINS_AT_A_BARRIER = 2000, SPINS_FOR_WORK = 20000 };
+enum { SPINS_AT_A_BARRIER = 2000, SPINS_FOR_WORK = 20000, LONGEST_REST = 256 };
 
 struct team {
-    int size;
+    int size, active; /* threads there are, and those that share the work at hand */
+    int rest, next_rest; /* tasks that one thread does alone, because the cores are wanted elsewhere */
+    int64_t waited; /* nanoseconds that thread 0 stood at barriers for long */
     pid_t owner;
     _Alignas(64) atomic_uint arrived;
     _Alignas(64) atomic_uint phase;
@@ -80,11 +83,17 @@ static void *live(void *argument) {
         seen = atomic_load_explicit(&crew->task, memory_order_acquire);
         if (crew->ending) return NULL;
         crew->work(crew->argument, id);
-        team_barrier(crew);
+        team_barrier(crew, id);
     }
 }
 
-static int start(team *crew, int threads) {
+static int64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void start(team *crew, int threads) {
     crew->owner = getpid();
     atomic_init(&crew->arrived, 0);
     atomic_init(&crew->phase, 0);
@@ -101,7 +110,7 @@ static int start(team *crew, int threads) {
             break; /* fewer threads give the same bits */
         }
     }
-    return crew->size;
+    crew->active = crew->size;
 }
 
 team *team_new(int threads) {
@@ -111,7 +120,7 @@ team *team_new(int threads) {
     return crew;
 }
 
-int team_size(const team *crew) { return crew->size; }
+int team_size(const team *crew) { return crew->active; }
 
 static void announce(team *crew) {
     pthread_mutex_lock(&crew->lock); /* so that no thread falls asleep between its look and its wait */
@@ -120,30 +129,50 @@ static void announce(team *crew) {
     pthread_mutex_unlock(&crew->lock);
 }
 
+/* Where other programs want the cores, waiting for a thread that is not running costs more than it is worth: the
+   next tasks are done by one thread, then it is tried again. No bit depends on it. */
+static void look_back(team *crew, int64_t took) {
+    if (crew->active == 1) {
+        crew->rest--;
+    } else if (crew->waited * 3 > took) {
+        crew->rest = crew->next_rest = crew->next_rest < LONGEST_REST ? 2 * crew->next_rest + 1 : LONGEST_REST;
+    } else {
+        crew->next_rest /= 2;
+    }
+}
+
 void team_run(team *crew, void (*work)(void *, int), void *argument) {
     uint64_t before = set_arithmetic(0, 0);
     if (crew->owner != getpid()) start(crew, crew->size); /* a fork has no threads but its own */
+    int64_t started = crew->size > 1 ? now() : 0;
     crew->work = work, crew->argument = argument;
-    if (crew->size > 1) announce(crew);
+    crew->active = crew->rest > 0 ? 1 : crew->size;
+    crew->waited = 0;
+    if (crew->active > 1) announce(crew);
     work(argument, 0);
-    team_barrier(crew);
+    team_barrier(crew, 0);
+    if (crew->size > 1) look_back(crew, now() - started);
     set_arithmetic(before, 1);
 }
 
-void team_barrier(team *crew) {
-    if (crew->size == 1) return;
+void team_barrier(team *crew, int id) {
+    if (crew->active == 1) return;
     unsigned phase = atomic_load_explicit(&crew->phase, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&crew->arrived, 1, memory_order_acq_rel) + 1 == (unsigned)crew->size) {
+    if (atomic_fetch_add_explicit(&crew->arrived, 1, memory_order_acq_rel) + 1 == (unsigned)crew->active) {
         atomic_store_explicit(&crew->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&crew->phase, phase + 1, memory_order_release);
         return;
     }
+    int64_t since = 0;
     for (int spins = 0; atomic_load_explicit(&crew->phase, memory_order_acquire) == phase; spins++) {
-        if (spins < SPINS_AT_A_BARRIER)
+        if (spins < SPINS_AT_A_BARRIER) {
             REST();
-        else
+        } else {
+            if (!since) since = now();
             sched_yield(); /* another program wants the core that a member of the team needs */
+        }
     }
+    if (since && id == 0) crew->waited += now() - since;
 }
 
 void team_free(team *crew) {
