@@ -71,7 +71,8 @@ def _engine(found: "Diagnosis") -> Iterator[tuple[str, str]]:
         yield "engine", f"native, by {best}" + (f" (also here: {', '.join(others)})" if others else "")
     else:
         yield "engine", f"no native core: {found.engine.found['missing']}"
-        yield "", "its twin in numpy gives the same bits, slowly; torch serves where bits do not matter"
+        yield "", "with a C compiler (gcc, clang) here, installing bbyte again builds it"
+        yield "", "without it its twin in numpy gives the same bits, slowly, and torch generates"
 
 
 def _torch(found: "Diagnosis") -> Iterator[tuple[str, str]]:
