@@ -57,8 +57,7 @@ _FUNCTIONS = {
     "bbyte_session_threads": (c_int32, [c_void_p]),
     "bbyte_session_write": (
         c_int,
-        [c_void_p, POINTER(SamplingSettings), c_int64, c_int64, c_void_p, c_int64, c_int64, c_void_p,
-         c_int32],
+        [c_void_p, POINTER(SamplingSettings), c_int64, c_int64, c_void_p, c_int64, c_int64, c_int32],
     ),
 }  # fmt: skip
 

@@ -152,19 +152,17 @@ class Native:
         position: int,
         text: NDArray[np.uint8],
         known: int,
-        characters: NDArray[np.uint8],
         *,
         feeds: bool = True,
     ) -> bool:
         """Draw n bytes a lane after the first `known` of `text` (L, known + n at least), into it; feed them.
 
-        position: of the first in its document; characters: of each lane the state between the bytes of a
-        character. False where the logits are no distribution. Without `feeds` one byte is drawn and not fed.
+        position: of the first in its document. False where the logits are no distribution. Without `feeds` one
+        byte is drawn and not fed.
         """
         problem = self._core.bbyte_session_write(
-            self._handle, settings, n, position, core.address(text), text.shape[1], known,
-            core.address(characters), feeds,
-        )  # fmt: skip
+            self._handle, settings, n, position, core.address(text), text.strides[0], known, feeds
+        )
         if problem == NO_DISTRIBUTION:
             return False
         _check(problem)

@@ -5,7 +5,8 @@ contraction, because each step is an integer operation or one correctly rounded 
 
 1. Logits are widened from float32 to float64 (exact). Each byte among the lane's last `penalty_window` ones
    has its logit x replaced by x / penalty if x > 0, else x * penalty (Keskar et al. 2019, CTRL), once.
-2. Temperature 0: the byte of the largest logit, the lowest of them on ties. Otherwise:
+2. Where the text must be valid UTF-8, the logit of each byte that cannot follow the last three is -inf
+   (`bbyte.utf8`). Temperature 0: the byte of the largest logit, the lowest of them on ties. Otherwise:
 3. z = max((x - largest) / temperature, -30), weight = floor(exp(z) * 2^40 + 1/2), with the exp of `exp40`.
 4. Bytes are ordered by weight, descending, equal weights by byte, ascending, and a prefix is kept: the first
    `top_k`; of these the ones with weight >= min_p * 2^40; of these, S being the sum of their weights, the
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from bbyte.errors import BbyteError
 from bbyte.generation.sampling import Sampling
+from bbyte.utf8 import LONGEST_BEGINNING, state_after, transitions
 
 Weights = NDArray[np.int64]
 GOLDEN = 0x9E3779B97F4A7C15
@@ -51,10 +53,15 @@ def sample(
     """Draw each lane's next byte, shape (L,), from its logits (L, 256).
 
     position: how many bytes of the document come before this one, the prompt included. Row l is lane l.
-    recent: the bytes before, (L, any); the repetition penalty looks at the last `penalty_window` of them.
+    recent: the bytes before, (L, any); the repetition penalty looks at the last `penalty_window` of them, and
+    UTF-8 at the last three.
     Raises BbyteError for logits that are no distribution.
     """
     x = logits.astype(np.float64)
+    if sampling.utf8 == "valid":
+        before = np.empty((len(x), 0), np.uint8) if recent is None else recent
+        states = [state_after(row.tobytes()) for row in before[:, -LONGEST_BEGINNING:]]
+        x[transitions()[states] < 0] = -np.inf
     if recent is not None and sampling.repetition_penalty != 1:
         x = penalise(x, sampling.repetition_penalty, recent[:, -sampling.penalty_window :])
     largest = x.max(axis=1, keepdims=True)

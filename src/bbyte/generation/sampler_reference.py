@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from bbyte.generation.sampler import GOLDEN, INVERSE_FACTORIALS, LN2_HIGH, LN2_LOW, LOG2_E
 from bbyte.generation.sampling import Sampling
+from bbyte.utf8 import state_after, transitions
 
 ALL_BITS = (1 << 64) - 1
 
@@ -14,6 +15,9 @@ def sample_lane(
 ) -> int:
     """The byte `sample` draws for row `lane` from 256 logits, after the bytes `recent`."""
     x = list(logits)
+    if sampling.utf8 == "valid":
+        state = state_after(recent)
+        x = [value if transitions()[state, byte] >= 0 else -math.inf for byte, value in enumerate(x)]
     if sampling.repetition_penalty != 1:
         for byte in set(recent[-sampling.penalty_window :]):
             penalty = sampling.repetition_penalty

@@ -1,6 +1,7 @@
 """The settings of the sampler; what they do exactly is said in `bbyte.generation.sampler`."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bbyte.config import Problems, setting
 
@@ -17,6 +18,7 @@ class Sampling:
     min_p: float = setting(0.0, "Keep bytes at least this fraction as likely as the likeliest; 0 keeps all")
     repetition_penalty: float = setting(1.0, "Above 1 makes bytes of the last --penalty-window less likely")
     penalty_window: int = setting(64, "How many bytes back the repetition penalty looks")
+    utf8: Literal["any", "valid"] = setting("any", "valid: only bytes that can go on a text in UTF-8")
     seed: int = setting(0, "The same seed gives the same bytes")
 
     def __post_init__(self) -> None:

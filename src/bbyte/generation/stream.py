@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bbyte.generation.sampler import sample
 from bbyte.generation.sampling import Sampling
 from bbyte.models.contract import Predictor
+from bbyte.utf8 import LONGEST_BEGINNING
 
 LARGEST_BLOCK = 32  # bytes asked for in one call, where a predictor can write several: about 3 ms at 12 kB/s
 
@@ -33,13 +34,14 @@ def generate(predictor: Predictor, prompt: bytes, n: int, sampling: Sampling) ->
     if isinstance(predictor, Continuing):
         yield from _in_blocks(predictor, n, sampling)
         return
-    tail = np.frombuffer(prompt[-sampling.penalty_window :], np.uint8)
+    looked_at = max(sampling.penalty_window, LONGEST_BEGINNING)
+    tail = np.frombuffer(prompt[-looked_at:], np.uint8)
     recent = np.tile(tail, (predictor.lanes, 1))
     for position in range(len(prompt), len(prompt) + n):
         drawn = sample(predictor.logits(), sampling, position, recent)
         yield drawn
         predictor.feed(drawn)
-        recent = np.concatenate([recent, drawn[:, None]], axis=1)[:, -sampling.penalty_window :]
+        recent = np.concatenate([recent, drawn[:, None]], axis=1)[:, -looked_at:]
 
 
 def _in_blocks(predictor: Continuing, n: int, sampling: Sampling) -> Iterator[NDArray[np.uint8]]:

@@ -1,8 +1,7 @@
 """Which bytes a hole may hold so that the whole text can still become valid UTF-8.
 
-Valid UTF-8 is what an automaton of eight states accepts (RFC 3629; Unicode 3.9, table 3-7): between two
-characters, or inside one with some kind of rest to come. A byte may stand at a place exactly if it leads from
-a state that can be reached there to one from which the rest of the text, its holes free, can still end
+Valid UTF-8 is what the automaton of `bbyte.utf8` accepts. A byte may stand at a place exactly if it leads
+from a state that can be reached there to one from which the rest of the text, its holes free, can still end
 between two characters. Sets of states are bits of an int. A symbol is a byte, or HIDDEN for any.
 """
 
@@ -14,25 +13,9 @@ from numpy.typing import NDArray
 
 from bbyte.errors import UsageError
 from bbyte.generation.holes import HIDDEN, Range, Text
+from bbyte.utf8 import BETWEEN, RESTS, transitions
 
-_BETWEEN = 0
-_RESTS = {  # state: what the next byte may be, and the state after it
-    1: ((0x80, 0xBF, _BETWEEN),),
-    2: ((0x80, 0xBF, 1),),
-    3: ((0x80, 0xBF, 2),),
-    4: ((0xA0, 0xBF, 1),),  # after E0: what needs fewer bytes is excluded
-    5: ((0x80, 0x9F, 1),),  # after ED: surrogates are excluded
-    6: ((0x90, 0xBF, 2),),  # after F0: what needs fewer bytes is excluded
-    7: ((0x80, 0x8F, 2),),  # after F4: nothing above U+10FFFF
-    _BETWEEN: (
-        (0x00, 0x7F, _BETWEEN), (0xC2, 0xDF, 1), (0xE0, 0xE0, 4), (0xE1, 0xEC, 2), (0xED, 0xED, 5),
-        (0xEE, 0xEF, 2), (0xF0, 0xF0, 6), (0xF1, 0xF3, 3), (0xF4, 0xF4, 7),
-    ),
-}  # fmt: skip
-_NEXT = np.full((len(_RESTS), 256), -1, np.int8)
-for _state, _steps in _RESTS.items():
-    for _low, _high, _after in _steps:
-        _NEXT[_state, _low : _high + 1] = _after
+_NEXT = transitions()
 
 
 def choices(symbols: Sequence[int], places: Sequence[int]) -> NDArray[np.bool_]:
@@ -40,10 +23,10 @@ def choices(symbols: Sequence[int], places: Sequence[int]) -> NDArray[np.bool_]:
 
     A stretch begins and ends between two characters. Where no filling is valid no byte may stand anywhere.
     """
-    reached = [1 << _BETWEEN]
+    reached = [1 << BETWEEN]
     for symbol in symbols:
         reached.append(_after_symbol(reached[-1], symbol))
-    hopeful = [1 << _BETWEEN]
+    hopeful = [1 << BETWEEN]
     for symbol in reversed(symbols):
         hopeful.append(_before_symbol(hopeful[-1], symbol))
     hopeful.reverse()
@@ -79,10 +62,10 @@ class Stretches:
             place = int(places[error.start])
             raise _impossible(f"byte {place}, 0x{text[place]:02X}, is part of no character") from None
         for begin, length in zip(begins[holed].tolist(), lengths[holed].tolist(), strict=True):
-            reached = 1 << _BETWEEN
+            reached = 1 << BETWEEN
             for symbol in text[begin : begin + length].tolist():
                 reached = _after_symbol(reached, symbol)
-            if not reached & 1 << _BETWEEN:
+            if not reached & 1 << BETWEEN:
                 raise _impossible(f"what is visible of bytes {begin}:{begin + length} fits no characters")
 
 
@@ -105,7 +88,7 @@ def _after_symbol(states: int, symbol: int) -> int:
 
 @cache
 def _before_symbol(states: int, symbol: int) -> int:
-    return sum(1 << state for state in _RESTS if _after_symbol(1 << state, symbol) & states)
+    return sum(1 << state for state in RESTS if _after_symbol(1 << state, symbol) & states)
 
 
 @cache
@@ -117,4 +100,4 @@ def _leading(reached: int, hopeful: int) -> NDArray[np.bool_]:
 
 
 def _members(states: int) -> list[int]:
-    return [state for state in _RESTS if states >> state & 1]
+    return [state for state in RESTS if states >> state & 1]

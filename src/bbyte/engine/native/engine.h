@@ -108,8 +108,7 @@ void team_run(team *, void (*work)(void *, int id), void *argument);
 void team_barrier(team *, int id);
 
 /* sampler.c */
-int draw(const float *logits, const sampling *, uint64_t lane, uint64_t position, const uint8_t *before, int64_t known,
-         uint8_t *character);
+int draw(const float *logits, const sampling *, uint64_t lane, uint64_t position, const uint8_t *before, int64_t known);
 
 /* model.c */
 int model_is_complete(const model *);

@@ -104,13 +104,22 @@ static int after_byte(int state, int byte) {
     return byte == 0xf0 ? 6 : byte == 0xf4 ? 7 : 3;
 }
 
-/* The next byte, or -1 where there is no distribution. `before` holds the `known` bytes before; `character` is the
-   state between bytes of valid UTF-8, and moves on. */
-int draw(const float *logits, const sampling *s, uint64_t lane, uint64_t position, const uint8_t *before, int64_t known,
-         uint8_t *character) {
+/* The state after a text, told by its last three bytes; what is no character ends before it. */
+static int state_after(const uint8_t *text, int64_t known) {
+    int state = 0;
+    for (int64_t i = known > 3 ? known - 3 : 0; i < known; i++) {
+        state = after_byte(state, text[i]);
+        if (state < 0) state = after_byte(0, text[i]);
+        if (state < 0) state = 0;
+    }
+    return state;
+}
+
+/* The next byte, or -1 where there is no distribution. `before` holds the `known` bytes before. */
+int draw(const float *logits, const sampling *s, uint64_t lane, uint64_t position, const uint8_t *before, int64_t known) {
     double x[VOCABULARY], largest = -INFINITY;
     int64_t weights[VOCABULARY], total = 0, reached = 0;
-    int found = 0;
+    int found = 0, state = s->valid_utf8 ? state_after(before, known) : 0;
     for (int i = 0; i < VOCABULARY; i++) {
         x[i] = logits[i];
         if (!(x[i] < INFINITY)) return -1;
@@ -122,7 +131,7 @@ int draw(const float *logits, const sampling *s, uint64_t lane, uint64_t positio
             if (repeated[i]) x[i] = x[i] > 0 ? x[i] / s->penalty : x[i] * s->penalty;
     }
     for (int i = 0; i < VOCABULARY; i++) {
-        if (s->valid_utf8 && after_byte(*character, i) < 0) x[i] = -INFINITY;
+        if (s->valid_utf8 && after_byte(state, i) < 0) x[i] = -INFINITY;
         if (x[i] > largest) largest = x[i], found = i;
     }
     if (!(largest > -INFINITY)) return -1;
@@ -133,6 +142,5 @@ int draw(const float *logits, const sampling *s, uint64_t lane, uint64_t positio
         int64_t wanted = (int64_t)scaled(random_bits(s->seed, lane, position), (uint64_t)total);
         for (found = 0; (reached += weights[found]) <= wanted; found++) {}
     }
-    if (s->valid_utf8) *character = (uint8_t)after_byte(*character, found);
     return found;
 }

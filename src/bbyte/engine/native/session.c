@@ -167,8 +167,7 @@ typedef struct {
     session *session;
     const sampling *sampling;
     int64_t n, position, known, stride;
-    uint8_t *text, *characters;
-    uint8_t *drawn;
+    uint8_t *text, *drawn;
     int feeds;
     int problem;
 } writing;
@@ -180,7 +179,7 @@ static void write_bytes(void *argument, int id) {
         for (int64_t lane = id; lane < s->lanes; lane += team_size(s->team)) {
             uint8_t *text = w->text + lane * w->stride;
             int byte = draw(s->logits + lane * VOCABULARY, w->sampling, (uint64_t)lane, (uint64_t)(w->position + i), text,
-                            w->known + i, w->characters + lane);
+                            w->known + i);
             if (byte < 0) w->problem = NO_DISTRIBUTION; /* each thread writes the same */
             text[w->known + i] = w->drawn[lane] = (uint8_t)byte;
         }
@@ -193,14 +192,14 @@ static void write_bytes(void *argument, int id) {
 }
 
 /* Draws n bytes a lane after the `known` ones of `text` (lanes, stride), into it, and feeds them; with feeds 0, one
-   byte that is not fed. position: of the first in its document. characters: a state of UTF-8 a lane. */
+   byte that is not fed. position: of the first in its document. */
 EXPORT int bbyte_session_write(session *s, const sampling *sampling, int64_t n, int64_t position, uint8_t *text,
-                               int64_t stride, int64_t known, uint8_t *characters, int32_t feeds) {
+                               int64_t stride, int64_t known, int32_t feeds) {
     if (n < 0 || known < 0 || known + n > stride || (!feeds && n != 1)) return WRONG_SIZE;
     if (feeds && !has_room(s, n)) return FULL;
     uint8_t *drawn = malloc((size_t)s->lanes);
     if (!drawn) return OUT_OF_MEMORY;
-    writing w = {s, sampling, n, position, known, stride, text, characters, drawn, feeds, GOOD};
+    writing w = {s, sampling, n, position, known, stride, text, drawn, feeds, GOOD};
     s->tokens = drawn, s->tokens_stride = 1, s->first = 0, s->positions = 1, s->every = NULL;
     team_run(s->team, write_bytes, &w);
     s->tokens = NULL;

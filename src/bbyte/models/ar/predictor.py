@@ -5,6 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bbyte.models.window import forgotten
+
 BEGIN_OF_DOCUMENT = 0
 READ_AT_ONCE = 1024
 
@@ -13,8 +15,7 @@ class CachedPredictor:
     """Steps `lanes` streams through a BitByteLM, one byte at a time.
 
     `context` is the longest window the model was trained on: when so many bytes are held, the last half of
-    them is read again and the stream goes on from there. (Dropping single early bytes instead would need a
-    model trained that way; others collapse.)
+    them is read again and the stream goes on from there (`forgotten`).
     """
 
     def __init__(self, model: nn.Module, context: int, lanes: int = 1) -> None:
@@ -46,12 +47,9 @@ class CachedPredictor:
             self._append(np.broadcast_to(row, (self.lanes, len(row))))
 
     def _append(self, block: NDArray[np.uint8]) -> None:
-        excess = self._held.shape[1] + block.shape[1] - self._context
-        if excess > 0:
-            # Each time it is full, all but the last half goes: of a long block only what is left at the end
-            # needs to be read.
-            once = self._context - self._context // 2
-            block = np.concatenate([self._held, block], axis=1)[:, -(-excess // once) * once :]
+        dropped = forgotten(self._held.shape[1] + block.shape[1], self._context)
+        if dropped:  # of a long block only what is left at the end needs to be read
+            block = np.concatenate([self._held, block], axis=1)[:, dropped:]
             self._cache.length, self._held = 0, self._held[:, :0]
         for start in range(0, block.shape[1], READ_AT_ONCE):
             self._read(block[:, start : start + READ_AT_ONCE])
