@@ -9,7 +9,7 @@ INLINE __m512i four_codes(const int8_t *codes) {
 }
 
 /* The trits of a byte stay where they are, so that each sum is one of multiples of 1, 4, 16 or 64: at most
-   2^16 groups of 128 x 127, which 32 bits hold. */
+   MOST_COLUMNS / 4 products of 128 x 127, which 32 bits hold. */
 INLINE void dot_one(const uint8_t *w0, const uint8_t *w1, int64_t groups, const int8_t *codes, int32_t out[2][16]) {
     __m512i m0 = _mm512_set1_epi8(3), m1 = _mm512_set1_epi8(12), m2 = _mm512_set1_epi8(48), m3 = _mm512_set1_epi8(-64);
     __m512i a0 = _mm512_setzero_si512(), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;

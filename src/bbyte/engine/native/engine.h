@@ -20,7 +20,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { VOCABULARY = 256, LANES_OF_16 = 16, MOST_THREADS = 64 };
+enum { VOCABULARY = 256, LANES_OF_16 = 16, MOST_THREADS = 64, MOST_COLUMNS = 1 << 19 };
 enum kind { TRANSFORMER, MAMBA2, MAMBA1 };
 enum error { GOOD, OUT_OF_MEMORY, WRONG_SIZE, WRONG_ROLE, NO_TRITS, FULL, NO_DISTRIBUTION };
 
@@ -108,6 +108,7 @@ void team_run(team *, void (*work)(void *, int id), void *argument);
 void team_barrier(team *, int id);
 
 /* sampler.c */
+int is_sensible(const sampling *);
 int draw(const float *logits, const sampling *, uint64_t lane, uint64_t position, const uint8_t *before, int64_t known);
 
 /* model.c */

@@ -5,7 +5,7 @@
 #define LN2_LOW 0x1.7f7d1cp-20f
 
 INLINE f16 exponential(f16 x) {
-    x = smaller(larger(x, all(-87.0f)), all(88.0f));
+    x = smaller(all(88.0f), larger(all(-87.0f), x));
     f16 result;
     EACH_PART {
         vf t = x.v[part] * 0x1.715476p+0f + ROUNDING, k = t - ROUNDING;
@@ -65,8 +65,8 @@ INLINE void norm(const float *x, const float *gain, float *out, int64_t n, float
 /* Codes of n numbers, their step and their sum; what fills up the last 16 is 0. */
 INLINE void codes_of(const float *x, int64_t n, int8_t *codes, float *step, int32_t *sum) {
     f16 largest = all(0x1.4f8b58p-17f);
-    for (int64_t i = 0; i < n; i += LANES_OF_16) largest = larger(largest, magnitude(load_some(x + i, n - i)));
-    float a = largest_of(largest);
+    for (int64_t i = 0; i < n; i += LANES_OF_16) largest = larger_magnitude(largest, load_some(x + i, n - i));
+    float a = largest_magnitude(largest);
     f16 inverse = all(127.0f / a);
     vi total = {0};
     for (int64_t i = 0; i < n; i += LANES_OF_16) {

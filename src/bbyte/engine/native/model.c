@@ -70,15 +70,17 @@ int64_t vector_size_of(const sizes *s, int role) {
 
 static int within(int64_t value, int64_t least, int64_t most) { return least <= value && value <= most; }
 
-/* The bounds of the configs (models/transformer_config.py, models/mamba/config.py). */
+/* The bounds of the configs (models/transformer_config.py, models/mamba/config.py), or closer ones: no sum of codes
+   may outgrow 32 bits, and no matrix count its rows beyond them. */
 static int sensible(const sizes *s) {
     if (!within(s->n_layer, 1, 1024) || !within(s->d_model, 1, 1 << 16) || !(s->eps > 0 && s->eps < 1)) return 0;
     if (s->kind == TRANSFORMER)
         return within(s->n_head, 1, 1024) && within(s->n_kv_head, 1, s->n_head) && within(s->d_ff, 1, 1 << 18) &&
                s->d_model % (2 * s->n_head) == 0 && s->n_head % s->n_kv_head == 0;
-    if (!within(s->d_inner, 1, 1 << 20) || !within(s->d_state, 1, 1 << 12) || !within(s->d_conv, 1, 64)) return 0;
+    if (!within(s->d_inner, 1, MOST_COLUMNS) || !within(s->d_state, 1, 1 << 12) || !within(s->d_conv, 1, 64)) return 0;
     if (s->kind == MAMBA2)
-        return within(s->n_head, 1, s->d_inner) && s->d_inner % s->n_head == 0 && within(s->n_groups, 1, s->n_head) &&
+        return within(s->n_groups, 1, s->n_head) && within(channels(s), 1, 1 << 24) &&
+               within(s->n_head, 1, s->d_inner) && s->d_inner % s->n_head == 0 &&
                s->n_head % s->n_groups == 0;
     return s->kind == MAMBA1 && s->n_groups == 0 && within(s->dt_rank, 1, 1 << 16);
 }
@@ -197,7 +199,7 @@ EXPORT int bbyte_model_matrix(model *m, int32_t at, int32_t role, const uint8_t 
                               const float *scales, int64_t rows, int64_t columns, int32_t trits_a_byte) {
     int64_t expected_rows = VOCABULARY, expected_columns = m->sizes.d_model;
     matrix *made = &m->head;
-    if (at < -1 || at >= m->sizes.n_layer || role < 0 || role >= MATRIX_ROLES) return WRONG_ROLE;
+    if (at < -1 || at >= m->sizes.n_layer || role < 0 || role >= (at < 0 ? 1 : MATRIX_ROLES)) return WRONG_ROLE;
     if (at >= 0) {
         matrix_shape(&m->sizes, role, &expected_rows, &expected_columns);
         made = &m->layers[at].matrices[role];
@@ -217,7 +219,7 @@ EXPORT int bbyte_model_vector(model *m, int32_t at, int32_t role, const float *v
     if (at < -1 || at >= m->sizes.n_layer || role < 0 || role >= (at < 0 ? 2 : VECTOR_ROLES)) return WRONG_ROLE;
     int64_t d = m->sizes.d_model;
     int64_t expected = at >= 0 ? vector_size_of(&m->sizes, role) : role ? d : VOCABULARY * d;
-    if (!expected) return WRONG_ROLE;
+    if (!expected || !values) return WRONG_ROLE;
     if (count != expected) return WRONG_SIZE;
     float **place = at >= 0 ? &m->layers[at].vectors[role] : role ? &m->final_norm : &m->embedding;
     float *kept = aligned_zeros((size_t)count * sizeof(float));

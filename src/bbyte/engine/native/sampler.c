@@ -115,6 +115,13 @@ static int state_after(const uint8_t *text, int64_t known) {
     return state;
 }
 
+/* The bounds of generation/sampling.py. */
+int is_sensible(const sampling *s) {
+    return (s->temperature == 0 || (s->temperature >= 0.01 && s->temperature <= 100)) && s->top_k >= 0 && s->top_p > 0 &&
+           s->top_p <= 1 && s->min_p >= 0 && s->min_p <= 1 && s->penalty >= 0.01 && s->penalty <= 100 &&
+           s->penalty_window >= 1;
+}
+
 /* The next byte, or -1 where there is no distribution. `before` holds the `known` bytes before. */
 int draw(const float *logits, const sampling *s, uint64_t lane, uint64_t position, const uint8_t *before, int64_t known) {
     double x[VOCABULARY], largest = -INFINITY;

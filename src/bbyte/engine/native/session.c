@@ -1,6 +1,7 @@
 /* A session: the memory of a few streams through a model, its threads, and what a caller may ask of it. */
 #include "engine.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,7 +170,7 @@ typedef struct {
     int64_t n, position, known, stride;
     uint8_t *text, *drawn;
     int feeds;
-    int problem;
+    atomic_int problem;
 } writing;
 
 static void write_bytes(void *argument, int id) {
@@ -178,9 +179,9 @@ static void write_bytes(void *argument, int id) {
     for (int64_t i = 0; i < w->n; i++) {
         for (int64_t lane = id; lane < s->lanes; lane += team_size(s->team)) {
             uint8_t *text = w->text + lane * w->stride;
-            int byte = draw(s->logits + lane * VOCABULARY, w->sampling, (uint64_t)lane, (uint64_t)(w->position + i), text,
+            int byte = draw(s->logits + lane * VOCABULARY, w->sampling, (uint64_t)lane, (uint64_t)w->position + (uint64_t)i, text,
                             w->known + i);
-            if (byte < 0) w->problem = NO_DISTRIBUTION; /* each thread writes the same */
+            if (byte < 0) w->problem = NO_DISTRIBUTION;
             text[w->known + i] = w->drawn[lane] = (uint8_t)byte;
         }
         team_barrier(s->team, id);
@@ -195,7 +196,8 @@ static void write_bytes(void *argument, int id) {
    byte that is not fed. position: of the first in its document. */
 EXPORT int bbyte_session_write(session *s, const sampling *sampling, int64_t n, int64_t position, uint8_t *text,
                                int64_t stride, int64_t known, int32_t feeds) {
-    if (n < 0 || known < 0 || known + n > stride || (!feeds && n != 1)) return WRONG_SIZE;
+    if (n < 0 || known < 0 || known > stride || n > stride - known || (!feeds && n != 1)) return WRONG_SIZE;
+    if (!is_sensible(sampling)) return WRONG_SIZE;
     if (feeds && !has_room(s, n)) return FULL;
     uint8_t *drawn = malloc((size_t)s->lanes);
     if (!drawn) return OUT_OF_MEMORY;

@@ -45,7 +45,7 @@ static const input *gated(session *s, int id, int64_t rows, const float *gain, c
         const float *gate = s->wide + row * s->widest, *up = gate + n;
         float *y = row_of(s, in, row);
         for (int64_t i = 0; i < n; i += 16) {
-            f16 g = load_some(gate + i, n - i), positive = larger(g, all(0.0f));
+            f16 g = load_some(gate + i, n - i), positive = larger(all(0.0f), g);
             f16 opened = s->model->sizes.relu2 ? times(positive, positive) : silu(g);
             store_some(y + i, times(opened, load_some(up + i, n - i)), n - i);
         }

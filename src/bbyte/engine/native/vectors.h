@@ -87,6 +87,7 @@ INLINE f16 over(f16 a, f16 b) {
 
 INLINE vf chosen(vi where, vf a, vf b) { return (vf)((where & (vi)a) | (~where & (vi)b)); }
 
+/* The second where one is no number: what is computed stands there, so that it is lost nowhere. */
 INLINE f16 larger(f16 a, f16 b) {
     EACH_PART a.v[part] = chosen(a.v[part] > b.v[part], a.v[part], b.v[part]);
     return a;
@@ -97,8 +98,12 @@ INLINE f16 smaller(f16 a, f16 b) {
     return a;
 }
 
-INLINE f16 magnitude(f16 a) {
-    EACH_PART a.v[part] = (vf)((vi)a.v[part] & 0x7fffffff);
+/* |b| or a, whichever has the larger bits: no number has larger ones than what is none. */
+INLINE f16 larger_magnitude(f16 a, f16 b) {
+    EACH_PART {
+        vi bits = (vi)b.v[part] & 0x7fffffff;
+        a.v[part] = chosen((vi)a.v[part] > bits, a.v[part], (vf)bits);
+    }
     return a;
 }
 
@@ -118,6 +123,15 @@ INLINE float tree(f16 x) {
     for (int half = 8; half; half /= 2)
         for (int i = 0; i < half; i++) p[i] += p[i + half];
     return p[0];
+}
+
+INLINE float largest_magnitude(f16 x) {
+    int32_t p[LANES_OF_16];
+    memcpy(p, &x, sizeof p);
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) p[i] = p[i] > p[i + half] ? p[i] : p[i + half];
+    memcpy(&x, p, sizeof *p);
+    return x.v[0][0];
 }
 
 INLINE float largest_of(f16 x) {
