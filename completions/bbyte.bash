@@ -67,6 +67,8 @@ _bbyte() {
         'bbyte generate:--prompt-file') return ;;
         'bbyte generate:--max-new-tokens') return ;;
         'bbyte generate:--device') return ;;
+        'bbyte generate:--engine') COMPREPLY=($(compgen -W 'auto native numpy torch' -- "$current")); return ;;
+        'bbyte generate:--threads') return ;;
         'bbyte generate:--metrics-json') return ;;
         'bbyte generate:--block-bytes') return ;;
         'bbyte generate:--block-steps') return ;;
@@ -76,6 +78,7 @@ _bbyte() {
         'bbyte generate:--min-p') return ;;
         'bbyte generate:--repetition-penalty') return ;;
         'bbyte generate:--penalty-window') return ;;
+        'bbyte generate:--utf8') COMPREPLY=($(compgen -W 'any valid' -- "$current")); return ;;
         'bbyte generate:--seed') return ;;
         'bbyte generate:--config') return ;;
         'bbyte infill:--ckpt') return ;;
@@ -421,9 +424,9 @@ _bbyte() {
         'bbyte tag-ckpt:'-*) words="--all --root --apply --family --model-family --variant --force --quiet --json --config --help" ;;
         'bbyte verify:'-*) words="--quiet --json --config --help" ;;
         'bbyte import:'-*) words="--out --context --quiet --json --config --help" ;;
-        'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --markdown --device --precision --threads --quiet --json --config --help" ;;
+        'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --exact --markdown --device --precision --threads --quiet --json --config --help" ;;
         'bbyte lm-eval:'-*) words="--tasks --ckpt --include-path --limit --num-fewshot --batch-size --seed --output --device --precision --threads --quiet --json --config --help" ;;
-        'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --seed --quiet --json --config --help" ;;
+        'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --engine --threads --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --quiet --json --config --help" ;;
         'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
         'bbyte plan:'-*) words="--help" ;;
         'bbyte plan:'*) words="ar diffusion mamba" ;;

@@ -100,6 +100,7 @@ $bbytePlaces = @{
         @('--draws', 'Random masks of each window, where a figure is estimated from them.'),
         @('--seed', 'Decides these masks.'),
         @('--rates', 'Instead: the cost of a hidden byte by how much is hidden (diffusion).'),
+        @('--exact', 'Compute by the engine: the same figure everywhere (ternary models: packed).'),
         @('--markdown', 'Give the table as Markdown, for a README or a page.'),
         @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
         @('--precision', 'auto, fp32, bf16 or fp16.'),
@@ -134,6 +135,8 @@ $bbytePlaces = @{
         @('--echo', 'Show the prompt before its continuation.'),
         @('--no-echo', 'Show the prompt before its continuation.'),
         @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--engine', 'What computes: auto takes native for packed checkpoints on a CPU.'),
+        @('--threads', 'CPU threads; 0 takes what pays.'),
         @('--metrics', 'Say at the end how fast and how surprising the text was.'),
         @('--metrics-json', 'Write these figures to a JSON file.'),
         @('--block-bytes', 'Write so many bytes together, the surest first (diffusion; default: 1).'),
@@ -144,6 +147,7 @@ $bbytePlaces = @{
         @('--min-p', 'Keep bytes at least this fraction as likely as the likeliest; 0 keeps all'),
         @('--repetition-penalty', 'Above 1 makes bytes of the last --penalty-window less likely'),
         @('--penalty-window', 'How many bytes back the repetition penalty looks'),
+        @('--utf8', 'valid: only bytes that can go on a text in UTF-8'),
         @('--seed', 'The same seed gives the same bytes'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
@@ -774,6 +778,8 @@ $bbyteChoices = @{
     'bbyte generate --prompt-file' = @()
     'bbyte generate --max-new-tokens' = @()
     'bbyte generate --device' = @()
+    'bbyte generate --engine' = @('auto', 'native', 'numpy', 'torch')
+    'bbyte generate --threads' = @()
     'bbyte generate --metrics-json' = @()
     'bbyte generate --block-bytes' = @()
     'bbyte generate --block-steps' = @()
@@ -783,6 +789,7 @@ $bbyteChoices = @{
     'bbyte generate --min-p' = @()
     'bbyte generate --repetition-penalty' = @()
     'bbyte generate --penalty-window' = @()
+    'bbyte generate --utf8' = @('any', 'valid')
     'bbyte generate --seed' = @()
     'bbyte generate --config' = @()
     'bbyte infill --ckpt' = @()

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bbyte.anchors import PRIMER_BYTES
-from bbyte.checkpoint import find, store
+from bbyte.checkpoint import find
 from bbyte.checkpoint.find import Found
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.data import meta as described
@@ -56,6 +56,8 @@ def score_checkpoint(
     `draws` random masks of each window, which `seed` decides. Raises what `store.load` and `bits_per_byte`
     raise, and UsageError where "full" is asked of a family without a state.
     """
+    from bbyte.checkpoint import store
+
     family = families()[found.meta.family]
     if context == "full":
         check_full(family.name)
@@ -90,6 +92,8 @@ def masked_curve(
     This is no code length: at a low rate almost everything is known. Raises UsageError for a family that
     hides nothing.
     """
+    from bbyte.checkpoint import store
+
     family = families()[found.meta.family]
     check_rates(family.name)
     length = longest_context(found.meta, context)

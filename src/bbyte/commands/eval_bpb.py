@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from bbyte.errors import BbyteError, UsageError
+from bbyte.errors import UsageError
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ EXAMPLES = (
 
 
 DRAWS = 4
+EXACT = "exact"
+"""What stands for the precision where the engine computes."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,13 @@ def eval_bpb(
         bool,
         typer.Option("--rates", help="Instead: the cost of a hidden byte by how much is hidden (diffusion)."),
     ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            help="Compute by the engine: the same figure everywhere (ternary models: packed).",
+        ),
+    ] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Give the table as Markdown, for a README or a page.")
     ] = False,
@@ -90,8 +99,6 @@ def eval_bpb(
     """
     from bbyte import anchors as classical
     from bbyte import scoring
-    from bbyte.config import from_dict
-    from bbyte.device import Runtime, place
     from bbyte.terminal import scores, several
 
     if markdown and screen.json:
@@ -103,6 +110,8 @@ def eval_bpb(
         )
     if rates:
         _check_rates_alone(length, anchors, stride, batch_size, draws)
+    if exact:
+        _check_exact(device, precision, rates)
     found, failed = several.find_all(screen, checkpoints, all_steps)
     for one in found:
         if length == "full":
@@ -112,8 +121,7 @@ def eval_bpb(
     chosen = _choose(screen, data, found, max_bytes)
     if anchors:
         classical.check_size(chosen.source.size)
-    wanted = {"device": device, "precision": precision, "threads": threads}
-    placement = place(from_dict(Runtime, wanted, where="settings"))
+    placement = _placed(device, precision, threads, exact)
     screen.say(f"scoring {chosen} on {placement.device} in {placement.precision}")
     if rates:
         windows = None if length == "full" else length
@@ -121,7 +129,7 @@ def eval_bpb(
         def curve(one: "Found") -> list[tuple[float, float]]:
             return scoring.masked_curve(one, chosen.source, placement, context=windows, seed=seed)
 
-        _show_rates(screen, chosen, several.each(screen, found, failed, curve), seed, failed, markdown)
+        scores.show_rates(screen, chosen, several.each(screen, found, failed, curve), seed, failed, markdown)
         return
     window = {"stride": stride, "batch_size": batch_size, "draws": draws, "seed": seed}
     for sentence in dict.fromkeys(path for one in found for path in _computed_by(one, placement.device)):
@@ -223,6 +231,24 @@ def _computed_by(found: "Found", device: str) -> tuple[str, ...]:
     return families()[found.meta.family].computed_by(found.meta.model_config(), device)
 
 
+def _placed(device: str, precision: str, threads: int, exact: bool) -> "Placement":
+    """Where is computed, and in what; the engine, which computes exactly, needs no torch."""
+    from bbyte.config import from_dict
+    from bbyte.device import Placement, Runtime, place
+
+    if exact:
+        return Placement("cpu", EXACT, threads, ())
+    wanted = {"device": device, "precision": precision, "threads": threads}
+    return place(from_dict(Runtime, wanted, where="settings"))
+
+
+def _check_exact(device: str, precision: str, rates: bool) -> None:
+    asked = {"--device": device not in ("auto", "cpu"), "--precision": precision != "auto", "--rates": rates}
+    for option, is_asked in asked.items():
+        if is_asked:
+            raise UsageError(f"{option} does not go with --exact", f"leave {option} out, or --exact")
+
+
 def _length(asked: str | None) -> "int | Literal['full'] | None":
     if asked is None:
         return None
@@ -241,6 +267,7 @@ def _score(
     context: "int | Literal['full'] | None",
     **window: Any,
 ) -> "Score":
+    from bbyte.exact_scoring import score_exactly
     from bbyte.scoring import longest_context, score_checkpoint
     from bbyte.terminal.scores import label
 
@@ -249,32 +276,10 @@ def _score(
             f"{label(found.path)} was trained on windows of {longest} bytes, so the context is {longest}"
         )
     with screen.progress(label(found.path), source.size) as bar:
+        if placement.precision == EXACT:
+            length = context if context == "full" else longest_context(found.meta, context)
+            stride, threads = window["stride"], placement.threads
+            return score_exactly(
+                found, source, context=length, stride=stride, threads=threads, on_progress=bar.update
+            )
         return score_checkpoint(found, source, placement, context=context, on_progress=bar.update, **window)
-
-
-def _show_rates(
-    screen: Screen,
-    chosen: Chosen,
-    curves: "list[tuple[Found, list[tuple[float, float]]]]",
-    seed: int,
-    failed: list[BbyteError],
-    markdown: bool,
-) -> None:
-    from bbyte.terminal import several
-    from bbyte.terminal.scores import rate_table
-
-    if screen.json:
-        rows = [
-            {
-                "checkpoint": str(one.path),
-                "rates": [{"rate": rate, "bits_per_hidden_byte": bits} for rate, bits in curve],
-            }
-            for one, curve in curves
-        ]
-        damaged = [problem.message for problem in failed]
-        screen.emit_json({"data": str(chosen), "seed": seed, "rates": rows, "damaged": damaged})
-    else:
-        show = screen.markdown if markdown else screen.table
-        for one, curve in curves:
-            show(*rate_table(one.path, curve, chosen))
-    several.end(screen, failed)

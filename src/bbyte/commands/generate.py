@@ -10,7 +10,7 @@ import typer
 
 from bbyte.errors import UsageError
 from bbyte.generation.sampling import Sampling
-from bbyte.terminal.loading import load
+from bbyte.terminal.loading import Engine, chosen, load_found, predictor
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from bbyte.checkpoint.store import Loaded
     from bbyte.generation.metrics import GenerationMetrics
-    from bbyte.models.contract import Predictor
 
 EXAMPLES = (
     'bbyte generate --prompt "Once upon a time"',
@@ -42,6 +41,10 @@ def generate(
     max_new_tokens: Annotated[int, typer.Option(min=0, help="How many bytes to write.")] = 300,
     echo: Annotated[bool, typer.Option(help="Show the prompt before its continuation.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    engine: Annotated[
+        Engine, typer.Option(help="What computes: auto takes native for packed checkpoints on a CPU.")
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes what pays.")] = 0,
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Say at the end how fast and how surprising the text was.")
     ] = False,
@@ -62,18 +65,19 @@ def generate(
 
     settings = Sampling(**sampling)
     text = _read_prompt(prompt, prompt_file)
-    loaded = load(screen, ckpt, device)
+    found = chosen(screen, ckpt)
     meter = None
     if block_bytes is not None or block_steps is not None:
         if metrics or metrics_json is not None or screen.json:
             raise UsageError(
                 "figures are taken byte by byte", "leave --block-bytes and --block-steps out for them"
             )
+        loaded = load_found(screen, found, device, threads)
         arriving = _in_blocks(loaded, text, max_new_tokens, settings, block_bytes or BLOCK, block_steps)
     else:
-        predictor = _predictor(loaded)
-        meter = Meter(predictor) if metrics or metrics_json is not None or screen.json else None
-        arriving = stream(meter or predictor, text, max_new_tokens, settings)
+        by = predictor(screen, found, device, engine, threads)
+        meter = Meter(by) if metrics or metrics_json is not None or screen.json else None
+        arriving = stream(meter or by, text, max_new_tokens, settings)
     if screen.json:
         written = b"".join(some.tobytes() for some in arriving)
     else:
@@ -86,7 +90,7 @@ def generate(
     if figures is not None and screen.json:
         screen.emit_json(
             {
-                "checkpoint": str(loaded.found.path),
+                "checkpoint": str(found.path),
                 "prompt": text.decode("utf-8", "replace"),
                 "text": written.decode("utf-8", "replace"),
                 "bytes": list(written),
@@ -105,15 +109,6 @@ def _read_prompt(prompt: str | None, file: Path | None) -> bytes:
     return os.fsencode(prompt or "")  # the bytes as they were typed, valid UTF-8 or not
 
 
-def _predictor(loaded: "Loaded") -> "Predictor":
-    if loaded.family.predictor is None:
-        raise UsageError(
-            f"{loaded.found.path} is a {loaded.family.name} model, which does not write on from a prompt",
-            "bbyte infill fills holes in a text with it",
-        )
-    return loaded.family.predictor(loaded.model, loaded.meta.context, 1)
-
-
 def _in_blocks(
     loaded: "Loaded", prompt: bytes, n: int, sampling: Sampling, block: int, steps: int | None
 ) -> "Iterator[NDArray[np.uint8]]":
@@ -125,7 +120,11 @@ def _in_blocks(
             f"{loaded.found.path} is a {loaded.family.name} model, which writes byte by byte",
             "leave --block-bytes and --block-steps out",
         )
-    others = {"--min-p": sampling.min_p > 0, "--repetition-penalty": sampling.repetition_penalty != 1}
+    others = {
+        "--min-p": sampling.min_p > 0,
+        "--utf8": sampling.utf8 != "any",
+        "--repetition-penalty": sampling.repetition_penalty != 1,
+    }
     for flag, given in others.items():
         if given:
             raise UsageError(f"{flag} is not for bytes that are written together", "leave --block-bytes out")

@@ -92,9 +92,9 @@ class Native:
         """`path`: one of `core.paths()`, the first of them by default. Raises OutOfMemoryError."""
         plan = model.plan
         self.lanes, self.capacity, self.length = lanes, capacity, 0
-        self._is_bounded = plan.kind == "transformer"
+        self.is_bounded = plan.kind == "transformer"
         self._model, self._core = model, model.core
-        table = rotary(plan.rope_base, plan.head_width, capacity) if self._is_bounded else (None, None)
+        table = rotary(plan.rope_base, plan.head_width, capacity) if self.is_bounded else (None, None)
         self.path = path or core.paths()[0]
         handle = self._core.bbyte_session_new(
             model.handle,
@@ -157,8 +157,8 @@ class Native:
     ) -> bool:
         """Draw n bytes a lane after the first `known` of `text` (L, known + n at least), into it; feed them.
 
-        position: of the first in its document. False where the logits are no distribution. Without `feeds` one
-        byte is drawn and not fed.
+        position: of the first in its document. False where the logits are no distribution. Without `feeds`
+        one byte is drawn and not fed.
         """
         problem = self._core.bbyte_session_write(
             self._handle, settings, n, position, core.address(text), text.strides[0], known, feeds

@@ -23,7 +23,7 @@ class Twin:
     def __init__(self, weights: Weights, lanes: int, capacity: int, *, cache32: bool = False) -> None:
         plan = weights.blueprint
         self.lanes, self.capacity, self.length = lanes, capacity, 0
-        self._is_bounded = plan.kind == "transformer"
+        self.is_bounded = plan.kind == "transformer"
         self._embedding, self._gain = weights.embedding, weights.final_norm
         self._eps = np.float32(plan.norm_eps)
         self._head = Product(Matrix(VOCABULARY, plan.d_model, values=weights.head), int8=False)
@@ -51,7 +51,7 @@ class Twin:
         count = tokens.shape[1]
         if tokens.shape[0] != self.lanes or count == 0:
             raise ValueError(f"tokens {tokens.shape} are not those of {self.lanes} lanes")
-        if self._is_bounded and self.length + count > self.capacity:
+        if self.is_bounded and self.length + count > self.capacity:
             raise ValueError(f"{self.length} + {count} positions do not fit in {self.capacity}")
         # What has diverged becomes infinite or no number, and whoever draws from it will say so.
         with np.errstate(over="ignore", invalid="ignore"):

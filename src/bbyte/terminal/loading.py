@@ -1,25 +1,70 @@
 """The checkpoint a command was asked for, and what is said of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from bbyte.errors import UsageError
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from bbyte.checkpoint.find import Found
     from bbyte.checkpoint.store import Loaded
+    from bbyte.models.contract import Predictor
+
+Engine = Literal["auto", "native", "numpy", "torch"]
+"""What may compute the next byte: the engine's native core, its twin in numpy, or torch."""
 
 
 def load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
     """The model of a checkpoint, or of the default one, on a device; says which and what computes it."""
+    return load_found(screen, chosen(screen, ckpt), device)
+
+
+def load_found(screen: Screen, found: "Found", device: str, threads: int = 0) -> "Loaded":
+    """The model of a verified checkpoint on a device; says what computes it."""
     from bbyte.checkpoint import store
     from bbyte.device import Runtime, place
 
-    placement = place(Runtime(device=device))
-    loaded = store.load(chosen(screen, ckpt), placement.device)
+    placement = place(Runtime(device=device, threads=threads))
+    loaded = store.load(found, placement.device)
     for sentence in loaded.family.computed_by(loaded.model.config, placement.device):
         screen.say(sentence)
     return loaded
+
+
+def predictor(
+    screen: Screen, found: "Found", device: str, by: Engine = "auto", threads: int = 0
+) -> "Predictor":
+    """The next-byte view of a checkpoint, by what was asked for or fits; says what computes it.
+
+    Where that is left open, the engine computes packed checkpoints on a CPU, without torch.
+    """
+    from bbyte.engine import core, weights
+    from bbyte.engine.predictor import open_predictor
+    from bbyte.engine.streams import computed_by
+
+    on_cpu = device in ("auto", "cpu")
+    if by in ("native", "numpy") and not on_cpu:
+        raise UsageError(f"the engine does not compute on {device}", "--device cpu, or leave --engine out")
+    fits = on_cpu and found.meta.kind == "packed" and weights.refusal(found.meta) is None
+    if by == "auto" and fits and core.missing():
+        screen.say(f"there is no native core ({core.missing()}), so torch computes: bbyte doctor says more")
+        fits = False
+    if by == "torch" or (by == "auto" and not fits):
+        return _by_torch(screen, found, device, threads)
+    found_by, streams = open_predictor(found, by="numpy" if by == "numpy" else "native", threads=threads)
+    screen.say(f"computed by {computed_by(streams)}")
+    return found_by
+
+
+def _by_torch(screen: Screen, found: "Found", device: str, threads: int) -> "Predictor":
+    loaded = load_found(screen, found, device, threads)
+    if loaded.family.predictor is None:
+        raise UsageError(
+            f"{loaded.found.path} is a {loaded.family.name} model, which does not write on from a prompt",
+            "bbyte infill fills holes in a text with it",
+        )
+    return loaded.family.predictor(loaded.model, loaded.meta.context, 1)
 
 
 def chosen(screen: Screen, ckpt: Path | None) -> "Found":

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbyte.checkpoint.meta import MODEL
+from bbyte.errors import BbyteError
 from bbyte.figures import scaled
+from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from bbyte.anchors import Anchor
@@ -95,3 +97,31 @@ def anchor_table(anchors: "Sequence[Anchor]", primed_with: str) -> tuple[str, li
         columns.append("primed")
         rows = [[*row, primed.get(row[0], "")] for row in rows]
     return title, columns, rows
+
+
+def show_rates(
+    screen: Screen,
+    chosen: object,
+    curves: "list[tuple[Found, list[tuple[float, float]]]]",
+    seed: int,
+    failed: list[BbyteError],
+    markdown: bool,
+) -> None:
+    """Show the cost of a hidden byte by how much is hidden, a curve each; ends as `several.end` says."""
+    from bbyte.terminal import several
+
+    if screen.json:
+        rows = [
+            {
+                "checkpoint": str(one.path),
+                "rates": [{"rate": rate, "bits_per_hidden_byte": bits} for rate, bits in curve],
+            }
+            for one, curve in curves
+        ]
+        damaged = [problem.message for problem in failed]
+        screen.emit_json({"data": str(chosen), "seed": seed, "rates": rows, "damaged": damaged})
+    else:
+        show = screen.markdown if markdown else screen.table
+        for one, curve in curves:
+            show(*rate_table(one.path, curve, chosen))
+    several.end(screen, failed)

@@ -1,0 +1,37 @@
+"""Streams of bytes through a checkpoint's model, by the native core or by its twin in numpy."""
+
+from typing import Literal
+
+from bbyte.checkpoint.find import Found
+from bbyte.device import usable_cores
+from bbyte.engine import weights
+from bbyte.engine.native import Native, NativeModel
+from bbyte.engine.twin import Twin
+
+By = Literal["native", "numpy"]
+Streams = Native | Twin
+MOST_THREADS = 4
+"""More do not pay for the steps of small models, which last some ten microseconds."""
+
+
+def open_streams(
+    found: Found, lanes: int, capacity: int, *, by: By = "native", threads: int = 0, path: str | None = None
+) -> Streams:
+    """`lanes` streams of up to `capacity` bytes through a verified checkpoint's model.
+
+    threads: 0 takes as many as there are cores, at most four; path: one of `core.paths()`, None for the
+    fastest. Raises what `weights.load`, `NativeModel` and `Native` raise.
+    """
+    model = weights.load(found)
+    if by == "numpy":
+        return Twin(model, lanes, capacity)
+    return Native(
+        NativeModel(model), lanes, capacity, threads=threads or min(usable_cores(), MOST_THREADS), path=path
+    )
+
+
+def computed_by(streams: Streams) -> str:
+    """What computes, in words."""
+    if isinstance(streams, Twin):
+        return "the engine's twin in numpy, slowly"
+    return f"the engine ({streams.path}, {streams.threads} thread{'s'[: streams.threads > 1]})"
