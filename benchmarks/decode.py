@@ -4,9 +4,10 @@
     python benchmarks/decode.py --presets small 12gb --markdown
 
 All have the same model, of random weights, from our own exports. Contenders take turns, round by round;
-figures are medians over the rounds, and ratios medians of ratios taken within a round. Of llama.cpp each
-figure is that of its better setting of flash attention, of transformers that of the better of our two exports
-(packed, dequantized), found out before the rounds. Measures:
+figures are medians over the rounds, and ratios medians of ratios taken within a round; "at best" is the
+ratio of the best rounds. It wants a machine with nothing else to do, and says what others took of it. Of
+llama.cpp each figure is that of its better setting of flash attention, of transformers that of the better of
+our two exports (packed, dequantized), found out before the rounds. Measures:
 
     decode   bytes a second of one stream, with so many bytes held before the first that counts
     blocks   256 bytes read at once: a prompt (the last logits), and scoring (all logits)
@@ -33,12 +34,14 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
+import psutil
 import torch
 import transformers
 
+from bbyte.engine import core
 from bbyte.models.ar.config import PRESETS
 from bbyte.terminal.table import aligned, markdown
-from decode_contenders import Contender, Model, OfLlamaCpp, OfTorch, OfTransformers, engine, made
+from decode_contenders import Contender, Model, OfEngine, OfLlamaCpp, OfTorch, OfTransformers, made
 from decode_tables import ENGINE, F16, TORCH, TQ2_0, TRANSFORMERS, Table, aims
 
 LARGEST_OF_ALL = 12  # layers; beyond, what a step of torch takes makes a run long
@@ -71,7 +74,7 @@ class Bench:
 
     def _open(self, name: str) -> Iterator[Contender]:
         if name == ENGINE:
-            yield engine(self.model, self.threads)
+            yield OfEngine(self.model, self.threads)
         elif name == TORCH:
             yield OfTorch(self.model, self.threads)
         elif name == TRANSFORMERS:
@@ -131,7 +134,7 @@ class Bench:
         yield Table(title, "s", seconds, names[0])
 
     def lanes(self) -> Iterator[Table]:
-        for name, make in ((ENGINE, engine), (TORCH, OfTorch)):
+        for name, make in ((ENGINE, OfEngine), (TORCH, OfTorch)):
             if not self.contenders(name):
                 continue
             some = {lanes: make(self.model, self.threads, lanes) for lanes in LANES}
@@ -144,10 +147,8 @@ class Bench:
             yield Table(title, "bytes/s in all", figures, f"{LANES[0]} lanes")
 
     def paths(self) -> Iterator[Table]:
-        from bbyte.engine import core
-
         some = {
-            f"{path}, {threads} thread{'s' if threads > 1 else ''}": engine(self.model, threads, path=path)
+            f"{path}, {threads} thread{'s' if threads > 1 else ''}": OfEngine(self.model, threads, path=path)
             for path in core.paths()
             for threads in (1, 2, 4)
         }
@@ -183,6 +184,25 @@ def in_turns(
 def speeds(seconds: Mapping[str, list[float]], count: int) -> dict[str, list[float]]:
     """Bytes a second where so many were written or read."""
     return {name: [count / each for each in taken] for name, taken in seconds.items()}
+
+
+class Others:
+    """What other programs take of the cores from now on."""
+
+    def __init__(self) -> None:
+        self._busy, self._all, self._own = self._now()
+
+    def note(self) -> str:
+        """In words; busy cores hold programs whose threads wait for one another by spinning up the most."""
+        busy, total, own = (
+            now - before for now, before in zip(self._now(), (self._busy, self._all, self._own), strict=True)
+        )
+        return f"Other programs took {max(0.0, busy - own) / total:.0%} of the cores meanwhile."
+
+    def _now(self) -> tuple[float, float, float]:
+        machine, own = psutil.cpu_times(), psutil.Process().cpu_times()
+        idle = machine.idle + getattr(machine, "iowait", 0.0)
+        return sum(machine[:8]) - idle, sum(machine[:8]), own.user + own.system
 
 
 @functools.cache
@@ -222,9 +242,11 @@ def main() -> None:
     for preset in args.presets:
         bench = Bench(preset, args)
         for measure in args.measure:
+            watched = Others()
             for table in getattr(bench, measure)():
-                print(table.text(write), flush=True)
-                tables.append(table)
+                tables.append(dataclasses.replace(table, notes=(*table.notes, watched.note())))
+                print(tables[-1].text(write), flush=True)
+                watched = Others()
     if rows := aims(tables):
         print(write("what was aimed at", ("", "found", "wanted"), rows), end="")
 

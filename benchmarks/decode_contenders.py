@@ -5,6 +5,7 @@ that begins a document.
 """
 
 import dataclasses
+import tempfile
 import time
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from bbyte.checkpoint.find import Found, find
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import to_dict
 from bbyte.device import keep_freed_memory
+from bbyte.engine.predictor import open_predictor
 from bbyte.generation.sampling import Sampling
 from bbyte.generation.stream import generate
 from bbyte.models.contract import Predictor
@@ -66,8 +68,10 @@ def made(preset: str, cache: Path, *, with_hf: bool) -> Model:
     folder = cache / preset
     packed, gguf = folder / "packed", {type_: folder / f"{type_}.gguf" for type_ in GGUF}
     hf = {name: folder / f"hf-{name}" for name in ("packed", "dequantized")} if with_hf else {}
+    folder.mkdir(parents=True, exist_ok=True)
     if not packed.exists():
-        export_packed(_random(preset, folder / "run"), packed)
+        with tempfile.TemporaryDirectory(dir=cache) as scratch:
+            export_packed(_random(preset, Path(scratch)), packed)
     found = find(packed)
     for type_, path in gguf.items():
         if not path.exists():
@@ -93,19 +97,17 @@ def _random(preset: str, run: Path) -> Found:
         context=CONTEXT, quantized=True, corpus={"path": "none", "size": 1, "fingerprint": "0"}, metrics={},
         environment={},
     )  # fmt: skip
-    run.mkdir(parents=True, exist_ok=True)
     return find(store.save(run, about, model.state_dict(), None))
 
 
 class OfPredictor:
-    """What `bbyte generate` runs: the engine or torch behind the next-byte view."""
+    """What `bbyte generate` runs: a next-byte view."""
 
-    def __init__(self, predictor: Predictor, *, threads: int = 0) -> None:
-        self.predictor, self._threads = predictor, threads
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
 
     def decode(self, prompt: bytes, n: int) -> float:
-        self._set_threads()
-        stream = generate(self.predictor, prompt, n + 1, SAMPLING)
+        stream = generate(self._predictor, prompt, n + 1, SAMPLING)
         next(stream)
         began = time.perf_counter()
         for _ in islice(stream, n):
@@ -113,22 +115,25 @@ class OfPredictor:
         return time.perf_counter() - began
 
     def prefill(self, prompt: bytes) -> float:
-        self._set_threads()
-        self.predictor.reset()
+        self._predictor.reset()
         began = time.perf_counter()
-        self.predictor.prime(prompt)
-        self.predictor.logits()
+        self._predictor.prime(prompt)
+        self._predictor.logits()
         return time.perf_counter() - began
+
+
+class OfEngine(OfPredictor):
+    """bbyte's engine, by a path of its native core or the best one."""
+
+    def __init__(self, model: Model, threads: int, lanes: int = 1, path: str | None = None) -> None:
+        predictor, self._streams = open_predictor(find(model.packed), lanes, threads=threads, path=path)
+        super().__init__(predictor)
 
     def score(self, row: NDArray[np.uint8]) -> float:
-        self.predictor.reset()
+        self._streams.clear()
         began = time.perf_counter()
-        self.predictor.score_block(row[None])  # type: ignore[attr-defined]
+        self._streams.step(row[None], every=True)
         return time.perf_counter() - began
-
-    def _set_threads(self) -> None:
-        if self._threads:
-            torch.set_num_threads(self._threads)
 
 
 class OfTorch(OfPredictor):
@@ -136,37 +141,29 @@ class OfTorch(OfPredictor):
 
     def __init__(self, model: Model, threads: int, lanes: int = 1) -> None:
         keep_freed_memory()
+        torch.set_num_threads(threads)
         loaded = store.load(find(model.packed))
         make = loaded.family.predictor
         assert make is not None  # noqa: S101
-        super().__init__(make(loaded.model, CONTEXT, lanes), threads=threads)
+        super().__init__(make(loaded.model, CONTEXT, lanes))
         self._model = loaded.model
 
     @torch.inference_mode()
     def score(self, row: NDArray[np.uint8]) -> float:
-        self._set_threads()
         began = time.perf_counter()
         self._model(torch.from_numpy(row)[None])
         return time.perf_counter() - began
-
-
-def engine(model: Model, threads: int, lanes: int = 1, path: str | None = None) -> OfPredictor:
-    """bbyte's engine."""
-    from bbyte.engine.predictor import EnginePredictor
-
-    return OfPredictor(EnginePredictor.open(model.packed, lanes=lanes, threads=threads, path=path))
 
 
 class OfTransformers:
     """transformers' `generate` on the exported folder."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        self._threads = threads
+        torch.set_num_threads(threads)
         self._model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         self._model.generation_config.eos_token_id = None
 
     def decode(self, prompt: bytes, n: int) -> float:
-        torch.set_num_threads(self._threads)
         tokens, clock = torch.tensor([[0, *prompt]]), _Clock()
         self._model.generate(
             input_ids=tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=n + 1, pad_token_id=0,
@@ -178,14 +175,12 @@ class OfTransformers:
 
     @torch.inference_mode()
     def prefill(self, prompt: bytes) -> float:
-        torch.set_num_threads(self._threads)
         began = time.perf_counter()
         self._model(input_ids=torch.tensor([[0, *prompt]]), use_cache=True, logits_to_keep=1)
         return time.perf_counter() - began
 
     @torch.inference_mode()
     def score(self, row: NDArray[np.uint8]) -> float:
-        torch.set_num_threads(self._threads)
         began = time.perf_counter()
         self._model(input_ids=torch.from_numpy(row.astype(np.int64))[None], use_cache=False)
         return time.perf_counter() - began

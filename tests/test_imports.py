@@ -54,7 +54,9 @@ def modules(names):
         yield full
         if found.submodule_search_locations and name != "models":
             yield from (
-                info.name for info in pkgutil.walk_packages(found.submodule_search_locations, f"{full}.")
+                info.name
+                for info in pkgutil.walk_packages(found.submodule_search_locations, f"{full}.")
+                if not info.name.endswith("._core")  # a library for ctypes, no module to import
             )
 
 
