@@ -15,7 +15,7 @@ our two exports (packed, dequantized), found out before the rounds. Measures:
     lanes    bytes a second of 1 and of 16 streams in step, all together
     paths    the engine's instruction sets and threads
 
-With `decode` the share of the memory's bandwidth that the engine uses is shown: what a step reads (packed
+With `decode` the share of the memory's bandwidth is shown that the engine uses with a large model: what a step reads (packed
 weights, keys and values in bf16) beside what the same threads read of a large array. The larger the preset
 the slower: transformers and torch run only presets below 100 M parameters unless --all. Models are made once
 and kept in --cache.
@@ -45,6 +45,7 @@ from decode_contenders import Contender, Model, OfEngine, OfLlamaCpp, OfTorch, O
 from decode_tables import ENGINE, F16, TORCH, TQ2_0, TRANSFORMERS, Table, aims
 
 LARGEST_OF_ALL = 12  # layers; beyond, what a step of torch takes makes a run long
+CACHES = 64 << 20  # bytes; a smaller model stays in the processor's caches, and memory is no bound
 BLOCK, PROMPT, LANES = 256, 2048, (1, 16)
 TEXT = np.random.default_rng(0).integers(1, 256, PROMPT, dtype=np.uint8)
 
@@ -105,6 +106,8 @@ class Bench:
                 yield Table(title, "bytes/s", figures, names[0])
 
     def _with_share(self, table: Table, held: int) -> Table:
+        if self.model.bytes < CACHES:
+            return table
         config = self.config
         cached = config.n_layer * 2 * config.kv_heads * (config.d_model // config.n_head) * 2
         step = self.model.bytes + cached * (held + self.count // 2)

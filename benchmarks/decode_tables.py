@@ -47,11 +47,14 @@ class Table:
         """The table, and what is to be said below it."""
         rows = []
         for name, found in self.figures.items():
-            middle, spread = statistics.median(found), f"{min(found):,.4g} to {max(found):,.4g}"
+            middle, spread = (
+                _figure(statistics.median(found)),
+                f"{_figure(min(found))} to {_figure(max(found))}",
+            )
             rows.append(
                 [
                     name,
-                    f"{middle:,.4g}",
+                    middle,
                     spread,
                     f"{self.ratio(name):.2f}x",
                     f"{self.ratio_at_best(name):.2f}x",
@@ -80,6 +83,10 @@ def aims(tables: Iterable[Table]) -> list[tuple[str, str, str]]:
             half = 1 / table.ratio("avx2, 2 threads")
             rows.append((f"{table.title}: avx2 beside avx512", f"{half:.2f}x", ">= 0.5x"))
     return rows
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _beside(table: Table, other: str) -> float | None:
