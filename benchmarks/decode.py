@@ -15,10 +15,9 @@ our two exports (packed, dequantized), found out before the rounds. Measures:
     lanes    bytes a second of 1 and of 16 streams in step, all together
     paths    the engine's instruction sets and threads
 
-With `decode` the share of the memory's bandwidth is shown that the engine uses with a large model: what a step reads (packed
-weights, keys and values in bf16) beside what the same threads read of a large array. The larger the preset
-the slower: transformers and torch run only presets below 100 M parameters unless --all. Models are made once
-and kept in --cache.
+With `decode` the share of the memory's bandwidth is shown that the engine uses with a large model: what a
+step reads (packed weights, keys and values in bf16) beside what the same threads read of a large array.
+transformers and torch run presets of at most 12 layers, unless --all. Models are made once and kept in --cache.
 """
 
 import argparse
