@@ -17,7 +17,7 @@ our two exports (packed, dequantized), found out before the rounds. Measures:
 
 With `decode` the share of the memory's bandwidth is shown that the engine uses with a large model: what a
 step reads (packed weights, keys and values in bf16) beside what the same threads read of a large array.
-transformers and torch run presets of at most 12 layers, unless --all. Models are made once and kept in --cache.
+transformers and torch run presets of at most 12 layers, unless --all. Models are made once, in --cache.
 """
 
 import argparse
