@@ -23,7 +23,7 @@ WITHOUT_TORCH = (
     "checkpoint.meta", "checkpoint.find", "checkpoint.contents", "checkpoint.matrices", "checkpoint.listing",
     "checkpoint.differences", "checkpoint.tagging", "checkpoint.legacy.answer", "checkpoint.legacy.archive",
     "checkpoint.legacy.opcodes", "checkpoint.legacy.extract", "checkpoint.legacy.recognise", "verification",
-    "folders", "manifest", "quantization.packing",
+    "folders", "manifest", "quantization.packing", "diagnosis",
     "training.config", "training.events", "runs", "report", "tracking", "analysis", "sanitize", "figures",
 )  # fmt: skip
 WITHOUT_NUMPY = (

@@ -41,6 +41,17 @@ class SamplingSettings(ctypes.Structure):
     ]
 
 
+class CoderTables(ctypes.Structure):
+    """`coder_tables` of coder.h."""
+
+    _fields_ = [
+        ("squash", c_int32 * 6143),
+        ("stretch", c_int32 * 4096),
+        ("logarithm", c_int32 * 2048),
+        ("rate", c_int32 * 1024),
+    ]
+
+
 _FUNCTIONS = {
     "bbyte_path_is_usable": (c_int, [c_int]),
     "bbyte_model_new": (c_void_p, [POINTER(Sizes)]),
@@ -59,6 +70,14 @@ _FUNCTIONS = {
         c_int,
         [c_void_p, POINTER(SamplingSettings), c_int64, c_int64, c_void_p, c_int64, c_int64, c_int32],
     ),
+    "bbyte_session_decode": (c_int, [c_void_p, c_void_p, c_int64, c_void_p, c_int32]),
+    "bbyte_coder_new": (c_void_p, [POINTER(CoderTables), c_int32, c_int64]),
+    "bbyte_coder_free": (None, [c_void_p]),
+    "bbyte_coder_encode": (c_int, [c_void_p, c_void_p, c_void_p, c_int64]),
+    "bbyte_coder_finish": (c_int64, [c_void_p]),
+    "bbyte_coder_words": (c_void_p, [c_void_p]),
+    "bbyte_coder_begin": (c_int, [c_void_p, c_void_p, c_int64]),
+    "bbyte_frequencies": (None, [c_void_p, c_void_p]),
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def rotary(base: float, head_width: int, positions: int) -> tuple[Floats, Floats
 
     Rotary positions (arXiv 2104.09864), t from 0 to positions - 1, at most 2^24 of them.
     """
-    frequencies = _powers(base, -2 * np.arange(head_width // 2) / head_width).astype(np.float32)
+    frequencies = powers(base, -2 * np.arange(head_width // 2) / head_width).astype(np.float32)
     cos, sin = (np.empty((positions, head_width // 2), np.float32) for _ in range(2))
     step = max(1, AT_ONCE // max(1, head_width // 2))
     for start in range(0, positions, step):
@@ -35,7 +35,16 @@ def rotary(base: float, head_width: int, positions: int) -> tuple[Floats, Floats
     return cos, sin
 
 
-def _powers(base: float, exponents: Doubles) -> Doubles:
+def logarithms(x: Doubles) -> Doubles:
+    """The natural logarithms of positive numbers."""
+    mantissa, power = np.frexp(x)
+    is_low = mantissa < ROOT_HALF
+    mantissa, power = np.where(is_low, 2 * mantissa, mantissa), power - is_low
+    s = (mantissa - 1) / (mantissa + 1)
+    return np.asarray(power * LN2 + 2 * s * _polynomial(OF_LOG, s * s))
+
+
+def powers(base: float, exponents: Doubles) -> Doubles:
     """`base` > 1 to the power of each exponent."""
     mantissa, power = math.frexp(base)
     if mantissa < ROOT_HALF:

@@ -1,5 +1,5 @@
 /* A session: the memory of a few streams through a model, its threads, and what a caller may ask of it. */
-#include "engine.h"
+#include "coder.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -207,4 +207,36 @@ EXPORT int bbyte_session_write(session *s, const sampling *sampling, int64_t n, 
     s->tokens = NULL;
     free(drawn);
     return w.problem;
+}
+
+typedef struct {
+    session *session;
+    coder *coder;
+    int64_t n;
+    uint8_t *out, next;
+    int feeds;
+} reading;
+
+static void read_bytes(void *argument, int id) {
+    reading *w = argument;
+    session *s = w->session;
+    for (int64_t i = 0; i < w->n; i++) {
+        if (id == 0) w->out[i] = w->next = (uint8_t)coder_take(w->coder, s->logits);
+        team_barrier(s->team, id);
+        if (w->coder->range.failed || !w->feeds) return;
+        s->step(s, id);
+        if (id == 0) move_on(s);
+        team_barrier(s->team, id);
+    }
+}
+
+/* Decodes n bytes of the one lane there is, and feeds them; with feeds 0, one byte that is not fed. */
+EXPORT int bbyte_session_decode(session *s, coder *c, int64_t n, uint8_t *out, int32_t feeds) {
+    if (s->lanes != 1 || n < 0 || (!feeds && n != 1)) return WRONG_SIZE;
+    if (feeds && !has_room(s, n)) return FULL;
+    reading w = {.session = s, .coder = c, .n = n, .out = out, .feeds = feeds};
+    s->tokens = &w.next, s->tokens_stride = 1, s->first = 0, s->positions = 1, s->every = NULL;
+    team_run(s->team, read_bytes, &w);
+    s->tokens = NULL;
+    return c->range.failed ? NO_DISTRIBUTION : GOOD;
 }

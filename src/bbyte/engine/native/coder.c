@@ -1,0 +1,180 @@
+/* Bytes to a stream and back: frequencies from logits, and the range coder that spends them. */
+#include "coder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WIDTH 4
+#include "vectors.h"
+
+#include "functions.h"
+
+static const float ADAPTATION = 0x1p-6f;
+
+/* 256 shares, each at least 1, of 2^24: from exp(logit - largest) in whole 2^-24s, and the rest to the likeliest. */
+static void frequencies_of(const float *logits, uint32_t *shares) {
+    float x[VOCABULARY];
+    f16 largest = load(logits);
+    double sum = 0, most = (1 << TOTAL_BITS) - VOCABULARY;
+    int64_t left = (1 << TOTAL_BITS) - VOCABULARY;
+    int likeliest = 0;
+    for (int i = 16; i < VOCABULARY; i += 16) largest = larger(largest, load(logits + i));
+    f16 top = all(largest_of(largest));
+    for (int i = 0; i < VOCABULARY; i += 16)
+        store(x + i, times(exponential(subtract(load(logits + i), top)), all(0x1p24f)));
+    for (int i = 0; i < VOCABULARY; i++) {
+        x[i] = (float)(int32_t)x[i];
+        sum += x[i];
+        if (x[i] > x[likeliest]) likeliest = i;
+    }
+    double factor = most / sum;
+    for (int i = 0; i < VOCABULARY; i++) {
+        shares[i] = (uint32_t)((double)x[i] * factor);
+        left -= shares[i]++;
+    }
+    shares[likeliest] += (uint32_t)left;
+}
+
+static void predicted(const coder *c, const float *logits, uint32_t *shares) {
+    if (!(c->mode & ADAPT)) {
+        frequencies_of(logits, shares);
+        return;
+    }
+    float adapted[VOCABULARY];
+    for (int i = 0; i < VOCABULARY; i++) adapted[i] = logits[i] + c->bias[i];
+    frequencies_of(adapted, shares);
+}
+
+static void learn(coder *c, const uint32_t *shares, int byte) {
+    if (!(c->mode & ADAPT)) return;
+    for (int i = 0; i < VOCABULARY; i++) c->bias[i] -= (float)shares[i] * (ADAPTATION * 0x1p-24f);
+    c->bias[byte] += ADAPTATION;
+}
+
+static void grow(range_coder *r) {
+    if (r->count < r->room) return;
+    size_t room = r->room ? 2 * r->room : 1024;
+    uint32_t *words = realloc(r->words, room * sizeof *words);
+    if (!words) {
+        r->failed = 1;
+        r->count = 0; /* what follows is lost, but goes nowhere it should not */
+        return;
+    }
+    r->words = words, r->room = room;
+}
+
+static void write_word(range_coder *r, uint32_t word) {
+    grow(r);
+    if (!r->failed) r->words[r->count++] = word;
+}
+
+static void carry(range_coder *r) {
+    for (size_t i = r->count; i > 0 && ++r->words[i - 1] == 0; i--) {}
+}
+
+void range_put(range_coder *r, uint32_t before, uint32_t share) {
+    uint64_t scale = r->range >> TOTAL_BITS, lower = r->lower + scale * before;
+    if (lower < r->lower) carry(r);
+    r->lower = lower, r->range = scale * share, r->is_new = 0;
+    if (r->range >> 32) return;
+    write_word(r, (uint32_t)(r->lower >> 32));
+    r->lower <<= 32, r->range <<= 32;
+}
+
+static void seal(range_coder *r) {
+    if (r->is_new) return;
+    uint64_t point = r->lower + 0xffffffffu;
+    if (point < r->lower) carry(r);
+    write_word(r, (uint32_t)(point >> 32));
+    if ((r->lower + r->range) >> 32 == point >> 32) write_word(r, 0);
+}
+
+/* Where in 0 ... 2^24 - 1 the stream points; beyond for a stream that no coder wrote. */
+uint32_t range_look(range_coder *r) {
+    uint64_t quantile = (r->point - r->lower) / (r->range >> TOTAL_BITS);
+    if (quantile >> TOTAL_BITS) r->failed = 1;
+    return r->failed ? 0 : (uint32_t)quantile;
+}
+
+void range_take(range_coder *r, uint32_t before, uint32_t share) {
+    uint64_t scale = r->range >> TOTAL_BITS;
+    r->lower += scale * before, r->range = scale * share;
+    if (r->range >> 32) return;
+    r->lower <<= 32, r->range <<= 32, r->point <<= 32;
+    if (r->next < r->count) r->point |= r->words[r->next++];
+}
+
+void coder_put(coder *c, const float *logits, int byte) {
+    uint32_t shares[VOCABULARY], before = 0;
+    predicted(c, logits, shares);
+    if (c->hybrid) {
+        hybrid_put(c->hybrid, &c->range, shares, byte);
+    } else {
+        for (int i = 0; i < byte; i++) before += shares[i];
+        range_put(&c->range, before, shares[byte]);
+    }
+    learn(c, shares, byte);
+}
+
+int coder_take(coder *c, const float *logits) {
+    uint32_t shares[VOCABULARY], before = 0;
+    int byte = 0;
+    predicted(c, logits, shares);
+    if (c->hybrid) {
+        byte = hybrid_take(c->hybrid, &c->range, shares);
+    } else {
+        uint32_t at = range_look(&c->range);
+        while (at - before >= shares[byte]) before += shares[byte++];
+        range_take(&c->range, before, shares[byte]);
+    }
+    learn(c, shares, byte);
+    return byte;
+}
+
+EXPORT void bbyte_coder_free(coder *c) {
+    if (!c) return;
+    hybrid_free(c->hybrid);
+    free(c->range.words);
+    free(c);
+}
+
+/* For a stream of at most `longest` bytes. The tables must outlive the coder. */
+EXPORT coder *bbyte_coder_new(const coder_tables *tables, int32_t mode, int64_t longest) {
+    if (longest < 0 || longest >= INT32_MAX) return NULL;
+    coder *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    c->tables = tables, c->mode = mode;
+    c->range = (range_coder){.range = UINT64_MAX, .is_new = 1};
+    if (mode & HYBRID) c->hybrid = hybrid_new(tables, longest);
+    if (!(mode & HYBRID) || c->hybrid) return c;
+    bbyte_coder_free(c);
+    return NULL;
+}
+
+/* n bytes by the logits (n, 256) before each. */
+EXPORT int bbyte_coder_encode(coder *c, const float *logits, const uint8_t *bytes, int64_t n) {
+    for (int64_t i = 0; i < n; i++) coder_put(c, logits + i * VOCABULARY, bytes[i]);
+    return c->range.failed ? OUT_OF_MEMORY : GOOD;
+}
+
+/* Ends the stream; how many words it has. */
+EXPORT int64_t bbyte_coder_finish(coder *c) {
+    seal(&c->range);
+    return c->range.failed ? -1 : (int64_t)c->range.count;
+}
+
+EXPORT const uint32_t *bbyte_coder_words(const coder *c) { return c->range.words; }
+
+/* Begins to decode a stream of `count` words. */
+EXPORT int bbyte_coder_begin(coder *c, const uint32_t *words, int64_t count) {
+    range_coder *r = &c->range;
+    r->words = malloc((size_t)(count + 1) * sizeof *words);
+    if (!r->words) return OUT_OF_MEMORY;
+    memcpy(r->words, words, (size_t)count * sizeof *words);
+    r->count = (size_t)count;
+    for (int i = 0; i < 2; i++) r->point = r->point << 32 | (r->next < r->count ? r->words[r->next++] : 0);
+    return GOOD;
+}
+
+/* 256 shares of 2^24, for who wants to see them. */
+EXPORT void bbyte_frequencies(const float *logits, uint32_t *shares) { frequencies_of(logits, shares); }
