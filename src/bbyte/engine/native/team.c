@@ -156,9 +156,10 @@ void team_run(team *crew, void (*work)(void *, int), void *argument) {
 }
 
 void team_barrier(team *crew, int id) {
-    if (crew->active == 1) return;
+    unsigned awaited = (unsigned)crew->active; /* once one has arrived it may be that of the next task */
     unsigned phase = atomic_load_explicit(&crew->phase, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&crew->arrived, 1, memory_order_acq_rel) + 1 == (unsigned)crew->active) {
+    if (awaited == 1) return;
+    if (atomic_fetch_add_explicit(&crew->arrived, 1, memory_order_acq_rel) + 1 == awaited) {
         atomic_store_explicit(&crew->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&crew->phase, phase + 1, memory_order_release);
         return;
