@@ -8,8 +8,7 @@ import pytest
 
 NATIVE = Path(__file__).parents[2] / "src/bbyte/engine/native"
 FLAGS = [
-    "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-ffp-contract=off", "-fno-math-errno",
-    "-pthread", f"-I{NATIVE}",
+    "-std=gnu11", "-Wno-psabi", "-ffp-contract=off", "-fno-math-errno", "-pthread", f"-I{NATIVE}",
 ]  # fmt: skip
 TRIVIAL = "int main(void) { return 0; }\n"
 
