@@ -291,7 +291,8 @@ def test_bad_requests_are_one_sentence(run, place, capfd, words, code, message):
     assert shown.out == ""
 
 
-def test_without_any_checkpoint_quickstart_is_named(place, capfd):
+def test_without_any_checkpoint_quickstart_is_named(place, capfd, monkeypatch):
+    monkeypatch.setattr("bbyte.starter.MODEL", place / "none")
     assert main(["eval-bpb", "--data", "book.txt"]) == 1
     assert "bbyte quickstart" in capfd.readouterr().err
 

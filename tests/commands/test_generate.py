@@ -108,6 +108,7 @@ def test_bad_requests_are_one_sentence(place, capfdbinary, words, code, message)
 
 def test_without_any_checkpoint_quickstart_is_named(tmp_path, monkeypatch, capfdbinary):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bbyte.starter.MODEL", tmp_path / "none")
     assert main(["generate"]) == 1
     assert b"bbyte quickstart" in capfdbinary.readouterr().err
 

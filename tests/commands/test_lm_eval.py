@@ -241,6 +241,7 @@ def test_errors_are_sentences(place, only_own_tasks, capfd, words, code, said):
 def test_without_a_checkpoint(place, capfd, monkeypatch):
     (place / "empty").mkdir()
     monkeypatch.chdir(place / "empty")
+    monkeypatch.setattr("bbyte.starter.MODEL", place / "none")
     assert typed("--tasks", "documents") == 1
     assert "there is no checkpoint" in capfd.readouterr().err
 

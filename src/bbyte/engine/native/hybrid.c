@@ -10,7 +10,7 @@
 
 enum {
     ORDERS = 7, LINE_BITS = 17, COUNT_LIMIT = 255, FINE = 33, COUNTS = 16, INPUTS = 1 + 2 * ORDERS + 2 + 1, MATCH_BITS = 18,
-    SHORTEST_MATCH = 5, LONGEST_MATCH = 63, MATCH_SETS = 12, LEARNING = 10
+    SHORTEST_MATCH = 5, LONGEST_MATCH = 63, MATCH_SETS = 12, LEARNING = 16, LEARN2 = 4
 };
 
 typedef struct {
@@ -23,7 +23,7 @@ struct hybrid {
     line *here[ORDERS];
     uint16_t fine[ORDERS][COUNTS][FINE]; /* what a probability with so large a count turned out to be */
     uint16_t of_match[LONGEST_MATCH + 1];
-    int32_t of_byte[256][INPUTS], of_length[MATCH_SETS][INPUTS];
+    int32_t of_byte[256][INPUTS], of_length[MATCH_SETS][INPUTS], of_previous[256][INPUTS];
     uint8_t *text;
     size_t count, room;
     uint32_t *places; /* of hashes of SHORTEST_MATCH bytes */
@@ -33,7 +33,8 @@ struct hybrid {
     /* of the bit at hand */
     int partial, inputs[INPUTS], bits_done;
     uint16_t *refined[ORDERS];
-    int p_byte, p_length; /* of the two mixers, 24 bits */
+    int p_byte, p_length, p_previous, p_final, three[3]; /* of the mixers, 24 bits */
+    int32_t of_three[256][3];
 };
 
 void hybrid_free(hybrid *h) {
@@ -61,7 +62,7 @@ hybrid *hybrid_new(const coder_tables *tables, int64_t longest) {
         for (int n = 0; n < COUNTS; n++)
             for (int p = 0; p < FINE; p++) h->fine[i][n][p] = (uint16_t)(tables->squash[LARGEST_STRETCH + (p - 16) * 128] >> 8);
     for (int n = 0; n <= LONGEST_MATCH; n++) h->of_match[n] = (uint16_t)(65535 - 65536 / (n + 2));
-    for (int i = 0; i < 256; i++) h->of_byte[i][0] = 65536;
+    for (int i = 0; i < 256; i++) h->of_byte[i][0] = h->of_previous[i][0] = 65536, h->of_three[i][0] = h->of_three[i][1] = h->of_three[i][2] = 21845;
     for (int i = 0; i < MATCH_SETS; i++) h->of_length[i][0] = 65536;
     return h;
 }
@@ -127,6 +128,8 @@ static int length_set(const hybrid *h) {
     return n == 0 ? 0 : n < 8 ? 1 : n < 12 ? 2 : n < 16 ? 3 : n < 24 ? 4 : n < 32 ? 5 : 6;
 }
 
+static int previous(const hybrid *h) { return h->count ? h->text[h->count - 1] : 0; }
+
 static int place_in_line(const hybrid *h) {
     int of_half = h->bits_done & 3, known = h->partial & ((1 << of_half) - 1);
     return (1 << of_half) - 1 + known;
@@ -154,9 +157,17 @@ static uint32_t predict(hybrid *h, uint32_t zero, uint32_t one) {
     x[3 + 2 * ORDERS] = 256;
     int by_byte = bounded(mixed(h->of_byte[h->partial], x));
     int by_length = bounded(mixed(h->of_length[length_set(h)], x));
+    int by_all;
+    int by_previous = bounded(mixed(h->of_previous[previous(h)], x));
+    h->p_previous = h->tables->squash[LARGEST_STRETCH + by_previous];
     h->p_byte = h->tables->squash[LARGEST_STRETCH + by_byte];
     h->p_length = h->tables->squash[LARGEST_STRETCH + by_length];
-    return (uint32_t)h->tables->squash[LARGEST_STRETCH + (by_byte + by_length) / 2];
+    h->three[0] = by_byte, h->three[1] = by_length, h->three[2] = by_previous;
+    int64_t sum = 0;
+    for (int i = 0; i < 3; i++) sum += (int64_t)h->of_three[h->partial][i] * h->three[i];
+    by_all = bounded(sum >> 16);
+    h->p_final = h->tables->squash[LARGEST_STRETCH + by_all];
+    return (uint32_t)h->p_final;
 }
 
 static void teach(int32_t *weights, const int *inputs, int error) {
@@ -166,6 +177,8 @@ static void teach(int32_t *weights, const int *inputs, int error) {
 static void update(hybrid *h, int bit) {
     int at = place_in_line(h), guess = expected_bit(h), target = bit << 24;
     teach(h->of_byte[h->partial], h->inputs, (target - h->p_byte) / 256);
+    for (int i = 0; i < 3; i++) h->of_three[h->partial][i] += (int32_t)(((int64_t)h->three[i] * ((target - h->p_final) / 256) * LEARN2 + (1 << 19)) >> 20);
+    teach(h->of_previous[previous(h)], h->inputs, (target - h->p_previous) / 256);
     teach(h->of_length[length_set(h)], h->inputs, (target - h->p_length) / 256);
     for (int i = 0; i < ORDERS; i++) {
         uint32_t *slot = &h->here[i]->slots[at], n = *slot & 1023;
