@@ -24,4 +24,4 @@ def tables() -> CoderTables:
     logarithm = np.rint(65536 * logarithms(1 + np.arange(2048) / 2048))
     rate = np.rint(65536 / (np.arange(1024) + 1.5))
     rows = [row.astype(np.int32).tolist() for row in (squash, stretch, logarithm, rate)]
-    return CoderTables(*(kind(*row) for (_, kind), row in zip(CoderTables._fields_, rows, strict=True)))
+    return CoderTables(*(field[1](*row) for field, row in zip(CoderTables._fields_, rows, strict=True)))

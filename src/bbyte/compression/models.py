@@ -1,0 +1,71 @@
+"""Which model compresses, and which one an archive was compressed with."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from bbyte.checkpoint.find import Found, find
+from bbyte.checkpoint.listing import listing
+from bbyte.compression.coder import Coding, Make, Opener, coding_of, shown
+from bbyte.compression.model_coder import identity_of, make_coders
+from bbyte.engine import weights
+from bbyte.errors import BbyteError, DataError
+
+Hybrid = Literal["auto", "on", "off"]
+"""Whether a model is mixed with what learns from the file itself: auto takes what makes a chunk smaller."""
+
+
+def computable(roots: Iterable[Path]) -> list[Path]:
+    """The checkpoints under these folders that the engine computes, last saved first."""
+    listed = [one for root in roots if root.is_dir() for one in listing(root).checkpoints]
+    listed.sort(key=lambda one: (-one.changed, one.path))
+    return [one.path for one in listed if one.meta is not None and weights.refusal(one.meta) is None]
+
+
+def coder_of(found: Found, *, hybrid: Hybrid = "auto", adapt: bool = False) -> tuple[Coding, Make]:
+    """What `write_archive` takes to compress with the model of a verified checkpoint.
+
+    Raises UsageError for one that the engine does not compute, and BbyteError where there is no native core.
+    """
+    make = make_coders(found, hybrid=hybrid, adapt=adapt)
+    return coding_of(make()), make
+
+
+def opener_of(found: Found) -> Opener:
+    """Opens the model of this checkpoint, whatever an archive asks for: reading it then refuses another."""
+    return lambda coding: make_coders(found, coding=coding)
+
+
+def searching(
+    paths: Callable[[], Iterable[Path]], name: str, tell: Callable[[Path], None]
+) -> Opener:
+    """Opens the model that the archive `name` was compressed with, if it is one of the checkpoints at `paths`.
+
+    tell: told which one it is. Raises DataError, naming the model and the first that is another.
+    """
+
+    def open_(coding: Coding) -> Make:
+        others = []
+        for found in _intact(paths()):
+            if (identity := identity_of(found)) == coding.identity:
+                tell(found.path)
+                return make_coders(found, coding=coding)
+            others.append(f"{found.path} is {shown(identity)}")
+        met = f"; {others[0]}" if others else ""
+        more = f", and {len(others) - 1} more are others" if len(others) > 1 else ""
+        raise DataError(
+            f"{name} was compressed with the model {shown(coding.identity)}, which is not here{met}{more}",
+            "name the checkpoint it was compressed with: --ckpt PATH",
+        )
+
+    return open_
+
+
+def _intact(paths: Iterable[Path]) -> Iterator[Found]:
+    for path in paths:
+        try:
+            found = find(path)
+        except BbyteError:  # damaged, or gone meanwhile: it is not what is looked for
+            continue
+        if weights.refusal(found.meta) is None:
+            yield found
