@@ -169,6 +169,18 @@ class Native:
         self.length += n if feeds else 0
         return True
 
+    def decode(self, coder: c_void_p, into: NDArray[np.uint8], *, feeds: bool = True) -> bool:
+        """Decode as many bytes as `into` (n,) holds with a coder of the core, and feed them to the one lane.
+
+        False where the coded bytes are none that a coder wrote. Without `feeds` one byte is not fed.
+        """
+        problem = self._core.bbyte_session_decode(self._handle, coder, len(into), core.address(into), feeds)
+        if problem == NO_DISTRIBUTION:
+            return False
+        _check(problem)
+        self.length += len(into) if feeds else 0
+        return True
+
 
 def _check(problem: int) -> None:
     if problem == OUT_OF_MEMORY:

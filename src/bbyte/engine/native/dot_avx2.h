@@ -11,38 +11,39 @@ INLINE __m256i four_codes(const int8_t *codes) {
 
 INLINE __m256i in_pairs(__m256i sums) { return _mm256_madd_epi16(sums, _mm256_set1_epi16(1)); }
 
+/* A compiler that adds up in another order runs out of registers. */
+#define AS_IT_STANDS(x) __asm__("" : "+x"(x))
+
 INLINE void add_to(int32_t *out, __m256i sums) {
     __m256i before = _mm256_loadu_si256((const __m256i *)out);
     _mm256_storeu_si256((__m256i *)out, _mm256_add_epi32(before, sums));
 }
 
-/* Of eight rows and 16 columns: the sums of the trits that lie lowest of their four bits, and of the others. */
-INLINE void dot_of_eight_rows(const uint8_t *w, __m256i c0, __m256i c1, __m256i c2, __m256i c3, __m256i *low,
-                              __m256i *high) {
-    __m256i first = _mm256_set1_epi8(3), second = _mm256_set1_epi8(12);
-    __m256i p = _mm256_loadu_si256((const __m256i *)w), q = _mm256_srli_epi16(p, 4);
-    *low = _mm256_add_epi16(*low, _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(p, first), c0),
-                                                   _mm256_maddubs_epi16(_mm256_and_si256(q, first), c2)));
-    *high = _mm256_add_epi16(*high, _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(p, second), c1),
-                                                     _mm256_maddubs_epi16(_mm256_and_si256(q, second), c3)));
+INLINE __m256i dot_of_eight_rows(__m256i sum, const uint8_t *w, __m256i c0, __m256i c1, __m256i c2, __m256i c3) {
+    __m256i two_bits = _mm256_set1_epi8(3), p = _mm256_loadu_si256((const __m256i *)w);
+    __m256i a = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(p, two_bits), c0),
+                                 _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(p, 2), two_bits), c1));
+    __m256i b = _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(p, 4), two_bits), c2),
+                                 _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(p, 6), two_bits), c3));
+    return _mm256_add_epi16(sum, _mm256_add_epi16(a, b));
 }
 
 INLINE void dot_one(const uint8_t *w0, const uint8_t *w1, int64_t groups, const int8_t *codes, int32_t out[2][16]) {
     memset(out, 0, 32 * sizeof(int32_t));
-    for (int64_t left = groups; left > 0; left -= GROUPS_OF_ONE) {
-        __m256i low[4], high[4];
-        for (int i = 0; i < 4; i++) low[i] = high[i] = _mm256_setzero_si256();
-        for (int64_t g = left < GROUPS_OF_ONE ? left : GROUPS_OF_ONE; g > 0; g--, w0 += 64, w1 += 64, codes += 16) {
+    for (int64_t left = groups; left > 0; left -= GROUPS_OF_MANY) {
+        __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
+        for (int64_t g = left < GROUPS_OF_MANY ? left : GROUPS_OF_MANY; g > 0; g--, w0 += 64, w1 += 64, codes += 16) {
             __m256i c0 = four_codes(codes), c1 = four_codes(codes + 4), c2 = four_codes(codes + 8);
             __m256i c3 = four_codes(codes + 12);
-            dot_of_eight_rows(w0, c0, c1, c2, c3, &low[0], &high[0]);
-            dot_of_eight_rows(w0 + 32, c0, c1, c2, c3, &low[1], &high[1]);
-            dot_of_eight_rows(w1, c0, c1, c2, c3, &low[2], &high[2]);
-            dot_of_eight_rows(w1 + 32, c0, c1, c2, c3, &low[3], &high[3]);
+            s0 = dot_of_eight_rows(s0, w0, c0, c1, c2, c3);
+            s1 = dot_of_eight_rows(s1, w0 + 32, c0, c1, c2, c3);
+            s2 = dot_of_eight_rows(s2, w1, c0, c1, c2, c3);
+            s3 = dot_of_eight_rows(s3, w1 + 32, c0, c1, c2, c3);
         }
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
-            add_to(out[i / 2] + i % 2 * 8, _mm256_add_epi32(in_pairs(low[i]), _mm256_srai_epi32(in_pairs(high[i]), 2)));
+        add_to(out[0], in_pairs(s0));
+        add_to(out[0] + 8, in_pairs(s1));
+        add_to(out[1], in_pairs(s2));
+        add_to(out[1] + 8, in_pairs(s3));
     }
 }
 
@@ -63,6 +64,8 @@ INLINE void dot_block(const uint8_t *w, int64_t groups, const int8_t *codes, int
                     __m256i c = four_codes(codes + r * stride + 4 * j);
                     sums[r][0] = _mm256_add_epi16(sums[r][0], _mm256_maddubs_epi16(a, c));
                     sums[r][1] = _mm256_add_epi16(sums[r][1], _mm256_maddubs_epi16(b, c));
+                    AS_IT_STANDS(sums[r][0]);
+                    AS_IT_STANDS(sums[r][1]);
                 }
             }
         }

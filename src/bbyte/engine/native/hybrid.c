@@ -180,8 +180,10 @@ static uint32_t predict(hybrid *h, uint32_t zero, uint32_t one) {
     return (uint32_t)h->share;
 }
 
+/* Weights stay within 64 either way. */
 static void teach(int32_t *weights, const int *inputs, int count, int error, int rate) {
-    for (int i = 0; i < count; i++) weights[i] += (int32_t)(((int64_t)inputs[i] * error * rate + (1 << 19)) >> 20);
+    for (int i = 0; i < count; i++)
+        weights[i] = bounded(weights[i] + (((int64_t)inputs[i] * error * rate + (1 << 19)) >> 20), 64 << 16);
 }
 
 static void teach_contexts(hybrid *h, int bit) {
