@@ -105,6 +105,7 @@ static void try_wrong_matrix(model *m, int at, int role, const uint8_t *packed, 
     EXPECT(bbyte_model_matrix(m, m->sizes.n_layer, role, packed, values, &one, rows, columns, trits));
     EXPECT(bbyte_model_matrix(m, at, once_in(2) ? -1 : MATRIX_ROLES, packed, values, &one, rows, columns, trits));
     EXPECT(bbyte_model_matrix(m, at, role, NULL, NULL, &one, rows, columns, trits));
+    if (at < 0) EXPECT(bbyte_model_matrix(m, at, 1, packed, values, &one, rows, columns, trits));
     if (packed) EXPECT(bbyte_model_matrix(m, at, role, packed, NULL, NULL, rows, columns, trits));
 }
 
@@ -161,7 +162,7 @@ static void give_vector(model *m, int at, int role, int64_t n) {
 
 /* A model; without one of the parts it needs where `lacks` is set. */
 static model *some_model(sizes s, int lacks) {
-    int64_t rows, columns, skipped = lacks ? from_to(0, 2) : -1;
+    int64_t rows, columns, skipped = lacks ? from_to(0, 3) : -1;
     model *m = bbyte_model_new(&s);
     EXPECT(m);
     if (skipped != 0) give_matrix(m, -1, 0, VOCABULARY, s.d_model);
@@ -179,7 +180,7 @@ static model *some_model(sizes s, int lacks) {
             if (!n) EXPECT(bbyte_model_vector(m, at, role, &s.eps, 0) == WRONG_ROLE);
             if (s.kind == TRANSFORMER && !has_norms && (role == Q_NORM || role == K_NORM)) continue;
             if (!has_sub_norms && (role == ATTENTION_SUB_NORM || role == FEED_FORWARD_SUB_NORM)) continue;
-            if (n) give_vector(m, at, role, n);
+            if (n && !(skipped == 3 && at == last && role == NORM)) give_vector(m, at, role, n);
         }
     }
     return m;
