@@ -13,6 +13,8 @@ import typer
 
 from bbyte.commands import (
     ckpt,
+    compress,
+    decompress,
     doctor,
     eval_bpb,
     export,
@@ -69,6 +71,8 @@ register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
 )
 register(app, "infill", infill.infill, panel="Write", examples=infill.EXAMPLES, configs=infill.CONFIGS)
+register(app, "compress", compress.compress, panel="Compress", examples=compress.EXAMPLES)
+register(app, "decompress", decompress.decompress, panel="Compress", examples=decompress.EXAMPLES)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
 
 from bbyte.errors import BbyteError, DataError
 
@@ -59,7 +59,7 @@ class FreshProcess:
             "this machine may be faulty; please report it if another one says the same",
         )
 
-    def _answer(self) -> dict[str, object]:
+    def _answer(self) -> dict[str, Any]:
         self._out.seek(0)
         try:
             answer = json.loads(self._out.read().decode())

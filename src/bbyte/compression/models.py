@@ -36,10 +36,8 @@ def opener_of(found: Found) -> Opener:
     return lambda coding: make_coders(found, coding=coding)
 
 
-def searching(
-    paths: Callable[[], Iterable[Path]], name: str, tell: Callable[[Path], None]
-) -> Opener:
-    """Opens the model that the archive `name` was compressed with, if it is one of the checkpoints at `paths`.
+def searching(paths: Callable[[], Iterable[Path]], name: str, tell: Callable[[Path], None]) -> Opener:
+    """Opens the model that the archive `name` was compressed with, where one of the checkpoints is it.
 
     tell: told which one it is. Raises DataError, naming the model and the first that is another.
     """
