@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte doctor'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte doctor'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte compress'|'bbyte decompress'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -98,6 +98,17 @@ _bbyte() {
         'bbyte infill:--utf8') COMPREPLY=($(compgen -W 'any valid' -- "$current")); return ;;
         'bbyte infill:--seed') return ;;
         'bbyte infill:--config') return ;;
+        'bbyte compress:--out') return ;;
+        'bbyte compress:--level') return ;;
+        'bbyte compress:--ckpt') return ;;
+        'bbyte compress:--hybrid') COMPREPLY=($(compgen -W 'auto on off' -- "$current")); return ;;
+        'bbyte compress:--threads') return ;;
+        'bbyte compress:--chunk-bytes') return ;;
+        'bbyte compress:--config') return ;;
+        'bbyte decompress:--out') return ;;
+        'bbyte decompress:--ckpt') return ;;
+        'bbyte decompress:--threads') return ;;
+        'bbyte decompress:--config') return ;;
         'bbyte plan ar:--data') return ;;
         'bbyte plan ar:--preset') return ;;
         'bbyte plan ar:--memory') return ;;
@@ -416,7 +427,7 @@ _bbyte() {
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart doctor pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate infill plan train runs plot ckpt export" ;;
+        'bbyte:'*) words="quickstart doctor pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate infill compress decompress plan train runs plot ckpt export" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte doctor:'-*) words="--quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
@@ -428,6 +439,8 @@ _bbyte() {
         'bbyte lm-eval:'-*) words="--tasks --ckpt --include-path --limit --num-fewshot --batch-size --seed --output --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --engine --threads --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --quiet --json --config --help" ;;
         'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
+        'bbyte compress:'-*) words="--out --stdout --keep --force --level --ckpt --hybrid --adapt --threads --chunk-bytes --verify --no-verify --ratio-only --test --list --quiet --json --config --help" ;;
+        'bbyte decompress:'-*) words="--out --stdout --keep --force --test --salvage --ckpt --threads --quiet --json --config --help" ;;
         'bbyte plan:'-*) words="--help" ;;
         'bbyte plan:'*) words="ar diffusion mamba" ;;
         'bbyte plan ar:'-*) words="--data --preset --memory --probe --no-probe --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;

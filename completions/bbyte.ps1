@@ -14,6 +14,8 @@ $bbytePlaces = @{
         @('lm-eval', 'Run tasks of lm-evaluation-harness on a checkpoint'),
         @('generate', 'Write on from a prompt, byte by byte'),
         @('infill', 'Fill the holes of a text from both sides'),
+        @('compress', 'Compress files'),
+        @('decompress', 'Decompress archives'),
         @('plan', 'Plan a run'),
         @('train', 'Train a model'),
         @('runs', 'Look at the runs there are, compare and remove them'),
@@ -112,7 +114,7 @@ $bbytePlaces = @{
     )
     'bbyte lm-eval' = @(
         @('--tasks', 'Names of tasks or groups, or patterns: blimp_*.'),
-        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest).'),
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest, else the starter model).'),
         @('--include-path', 'Folder of your own task files (YAML).'),
         @('--limit', 'Only the first so many documents of each task, for a try.'),
         @('--num-fewshot', 'Examples before each question (default: as the task says).'),
@@ -128,7 +130,7 @@ $bbytePlaces = @{
         @('--help', 'Show this message and exit.')
     )
     'bbyte generate' = @(
-        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest).'),
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest, else the starter model).'),
         @('--prompt', 'Text to go on from; - reads it from stdin.'),
         @('--prompt-file', 'File with the bytes to go on from.'),
         @('--max-new-tokens', 'How many bytes to write.'),
@@ -176,6 +178,41 @@ $bbytePlaces = @{
         @('--no-remask', 'Hide the least sure of the new bytes again at each step, to mend them'),
         @('--utf8', 'valid: the filled text is valid UTF-8'),
         @('--seed', 'The same seed gives the same bytes'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte compress' = @(
+        @('--out', 'File to write (default: FILE.bbz).'),
+        @('--stdout', 'Write to standard output; so it is for -.'),
+        @('--keep', 'Keep FILE, which is done anyway.'),
+        @('--force', 'Replace what is there.'),
+        @('--level', '0: zstd, no model; 1: the model; 2: also what the file teaches it.'),
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest that can compress).'),
+        @('--hybrid', 'Mix the model with what learns from the file (default: auto, at level 2).'),
+        @('--adapt', 'Let the biases of the model adapt to the file.'),
+        @('--threads', 'CPU threads; 0 takes all cores.'),
+        @('--chunk-bytes', 'Bytes coded together; the chunks go to the threads.'),
+        @('--verify', 'Decode what was written in a fresh process, and keep it only if right.'),
+        @('--no-verify', 'Decode what was written in a fresh process, and keep it only if right.'),
+        @('--ratio-only', 'Only say how small it becomes; write nothing.'),
+        @('--test', 'Instead: decode archives and write nothing.'),
+        @('--list', 'Instead: say what archives hold; decodes nothing.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte decompress' = @(
+        @('--out', 'File to write (default: FILE without .bbz).'),
+        @('--stdout', 'Write to standard output; so it is for -.'),
+        @('--keep', 'Keep the archive, which is done anyway.'),
+        @('--force', 'Replace what is there.'),
+        @('--test', 'Decode all, and write nothing.'),
+        @('--salvage', 'Write what is good of a damaged archive, without gaps.'),
+        @('--ckpt', 'Checkpoint it was compressed with (default: it is looked for under artifacts/).'),
+        @('--threads', 'CPU threads; 0 takes all cores.'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -809,6 +846,17 @@ $bbyteChoices = @{
     'bbyte infill --utf8' = @('any', 'valid')
     'bbyte infill --seed' = @()
     'bbyte infill --config' = @()
+    'bbyte compress --out' = @()
+    'bbyte compress --level' = @()
+    'bbyte compress --ckpt' = @()
+    'bbyte compress --hybrid' = @('auto', 'on', 'off')
+    'bbyte compress --threads' = @()
+    'bbyte compress --chunk-bytes' = @()
+    'bbyte compress --config' = @()
+    'bbyte decompress --out' = @()
+    'bbyte decompress --ckpt' = @()
+    'bbyte decompress --threads' = @()
+    'bbyte decompress --config' = @()
     'bbyte plan ar --data' = @()
     'bbyte plan ar --preset' = @()
     'bbyte plan ar --memory' = @()

@@ -51,7 +51,7 @@ def compress(
         typer.Option(help="Mix the model with what learns from the file (default: auto, at level 2)."),
     ] = None,
     adapt: Annotated[
-        bool, typer.Option("--adapt", help="Let the model's last layer learn from the file.")
+        bool, typer.Option("--adapt", help="Let the biases of the model adapt to the file.")
     ] = False,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
     chunk_bytes: Annotated[

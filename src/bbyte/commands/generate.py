@@ -34,7 +34,7 @@ BLOCK = 16
 def generate(
     screen: Screen,
     ckpt: Annotated[
-        Path | None, typer.Option(help="Checkpoint, or folder of a run (default: the newest).")
+        Path | None, typer.Option(help="Checkpoint, or folder of a run (default: the newest, else the starter model).")
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="Text to go on from; - reads it from stdin.")] = None,
     prompt_file: Annotated[Path | None, typer.Option(help="File with the bytes to go on from.")] = None,
