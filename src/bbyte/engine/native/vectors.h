@@ -103,14 +103,26 @@ INLINE f16 over(f16 a, f16 b) {
 
 INLINE vf chosen(vi where, vf a, vf b) { return (vf)((where & (vi)a) | (~where & (vi)b)); }
 
+/* What compilers do not recognise in a comparison. */
+#if WIDTH == 16
+#define IS_MAX(a, b) (vf)_mm512_max_ps((__m512)(a), (__m512)(b))
+#define IS_MIN(a, b) (vf)_mm512_min_ps((__m512)(a), (__m512)(b))
+#elif WIDTH == 8
+#define IS_MAX(a, b) (vf)_mm256_max_ps((__m256)(a), (__m256)(b))
+#define IS_MIN(a, b) (vf)_mm256_min_ps((__m256)(a), (__m256)(b))
+#else
+#define IS_MAX(a, b) chosen((a) > (b), a, b)
+#define IS_MIN(a, b) chosen((a) < (b), a, b)
+#endif
+
 /* The second where one is no number: what is computed stands there, so that it is lost nowhere. */
 INLINE f16 larger(f16 a, f16 b) {
-    EACH_PART a.v[part] = chosen(a.v[part] > b.v[part], a.v[part], b.v[part]);
+    EACH_PART a.v[part] = IS_MAX(a.v[part], b.v[part]);
     return a;
 }
 
 INLINE f16 smaller(f16 a, f16 b) {
-    EACH_PART a.v[part] = chosen(a.v[part] < b.v[part], a.v[part], b.v[part]);
+    EACH_PART a.v[part] = IS_MIN(a.v[part], b.v[part]);
     return a;
 }
 
@@ -125,20 +137,13 @@ INLINE f16 larger_magnitude(f16 a, f16 b) {
 
 /* x where its place is below `count`, else `other`. */
 INLINE f16 first_of(f16 x, int64_t count, float other) {
+    static const int32_t places[LANES_OF_16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     if (count >= LANES_OF_16) return x;
-    float kept[LANES_OF_16];
-    store(kept, x);
-    for (int64_t i = count < 0 ? 0 : count; i < LANES_OF_16; i++) kept[i] = other;
-    return load(kept);
-}
-
-/* The end of S16: of 16 partial sums. */
-INLINE float tree(f16 x) {
-    float p[LANES_OF_16];
-    store(p, x);
-    for (int half = 8; half; half /= 2)
-        for (int i = 0; i < half; i++) p[i] += p[i + half];
-    return p[0];
+    EACH_PART {
+        vi place = *(const vi_anywhere *)(places + part * WIDTH);
+        x.v[part] = chosen(place < (int32_t)count, x.v[part], all(other).v[part]);
+    }
+    return x;
 }
 
 INLINE float largest_magnitude(f16 x) {
@@ -150,6 +155,35 @@ INLINE float largest_magnitude(f16 x) {
     return x.v[0][0];
 }
 
+/* tree: the end of S16, of 16 partial sums. Each half of what is left is added to the other. */
+#if WIDTH > 4
+#if WIDTH == 16
+#define HALF(x, i) _mm512_extractf32x8_ps((__m512)x.v[0], i)
+#else
+#define HALF(x, i) (__m256)x.v[i]
+#endif
+
+INLINE float tree(f16 x) {
+    __m256 eight = _mm256_add_ps(HALF(x, 0), HALF(x, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    return (four[0] + four[2]) + (four[1] + four[3]);
+}
+
+INLINE float largest_of(f16 x) {
+    __m256 eight = _mm256_max_ps(HALF(x, 0), HALF(x, 1));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    float a = four[0] > four[2] ? four[0] : four[2], b = four[1] > four[3] ? four[1] : four[3];
+    return a > b ? a : b;
+}
+#else
+INLINE float tree(f16 x) {
+    float p[LANES_OF_16];
+    store(p, x);
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) p[i] += p[i + half];
+    return p[0];
+}
+
 INLINE float largest_of(f16 x) {
     float p[LANES_OF_16];
     store(p, x);
@@ -157,3 +191,4 @@ INLINE float largest_of(f16 x) {
         for (int i = 0; i < half; i++) p[i] = p[i] > p[i + half] ? p[i] : p[i + half];
     return p[0];
 }
+#endif
