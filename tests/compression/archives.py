@@ -23,6 +23,11 @@ def read(archive, by=opener, threads=2):
     return target.getvalue()
 
 
+def names(folder):
+    """The names of all that is in a folder, hidden things too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 def text(size, seed=0):
     """Words in a random order: shrinks, the better by PPMd."""
     dice = random.Random(seed)

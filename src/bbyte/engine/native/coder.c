@@ -11,38 +11,47 @@
 
 static const float ADAPTATION = 0x1p-6f;
 
-/* 256 shares, each at least 1, of 2^24: from exp(logit - largest) in whole 2^-24s, and the rest to the likeliest. */
-static void frequencies_of(const float *logits, uint32_t *shares) {
-    float x[VOCABULARY];
-    f16 largest = load(logits);
-    double sum = 0, most = (1 << TOTAL_BITS) - VOCABULARY;
-    int64_t left = (1 << TOTAL_BITS) - VOCABULARY;
+/* 256 shares, each at least 1, of 2^24: from exp(logit - largest) in whole 2^-24s, and the rest to the likeliest.
+   Where logits are no numbers all are alike, and it is said that this is no distribution. */
+static int frequencies_of(const float *logits, uint32_t *shares) {
+    int32_t parts[VOCABULARY];
+    f16 largest = load(logits), every = nothing();
+    int64_t sum = 0;
+    int32_t left = (1 << TOTAL_BITS) - VOCABULARY;
     int likeliest = 0;
     for (int i = 16; i < VOCABULARY; i += 16) largest = larger(largest, load(logits + i));
     f16 top = all(largest_of(largest));
-    for (int i = 0; i < VOCABULARY; i += 16)
-        store(x + i, times(exponential(subtract(load(logits + i), top)), all(0x1p24f)));
-    for (int i = 0; i < VOCABULARY; i++) {
-        x[i] = (float)(int32_t)x[i];
-        sum += x[i];
-        if (x[i] > x[likeliest]) likeliest = i;
+    for (int i = 0; i < VOCABULARY; i += 16) {
+        f16 e = exponential(subtract(load(logits + i), top));
+        every = add(every, e);
+        e = times(e, all(0x1p24f));
+        EACH_PART *(vi_anywhere *)(parts + i + part * WIDTH) = __builtin_convertvector(e.v[part], vi);
     }
-    double factor = most / sum;
+    if (!(tree(every) <= VOCABULARY)) {
+        for (int i = 0; i < VOCABULARY; i++) shares[i] = (1 << TOTAL_BITS) / VOCABULARY;
+        return NO_DISTRIBUTION;
+    }
+    for (int i = 0; i < VOCABULARY; i++) sum += parts[i];
+    for (int i = 1; i < VOCABULARY; i++)
+        if (parts[i] > parts[likeliest]) likeliest = i;
+    double factor = (double)left / (double)sum;
     for (int i = 0; i < VOCABULARY; i++) {
-        shares[i] = (uint32_t)((double)x[i] * factor);
-        left -= shares[i]++;
+        int32_t whole = (int32_t)((double)parts[i] * factor);
+        left -= whole;
+        shares[i] = (uint32_t)whole + 1;
     }
     shares[likeliest] += (uint32_t)left;
+    return GOOD;
 }
 
-static void predicted(const coder *c, const float *logits, uint32_t *shares) {
-    if (!(c->mode & ADAPT)) {
-        frequencies_of(logits, shares);
-        return;
-    }
+static void predicted(coder *c, const float *logits, uint32_t *shares) {
     float adapted[VOCABULARY];
-    for (int i = 0; i < VOCABULARY; i++) adapted[i] = logits[i] + c->bias[i];
-    frequencies_of(adapted, shares);
+    if (c->mode & ADAPT) {
+        for (int i = 0; i < VOCABULARY; i++) adapted[i] = logits[i] + c->bias[i];
+        logits = adapted;
+    }
+    int problem = frequencies_of(logits, shares);
+    if (problem) c->range.failed = problem;
 }
 
 static void learn(coder *c, const uint32_t *shares, int byte) {
@@ -56,7 +65,7 @@ static void grow(range_coder *r) {
     size_t room = r->room ? 2 * r->room : 1024;
     uint32_t *words = realloc(r->words, room * sizeof *words);
     if (!words) {
-        r->failed = 1;
+        r->failed = OUT_OF_MEMORY;
         r->count = 0; /* what follows is lost, but goes nowhere it should not */
         return;
     }
@@ -92,7 +101,7 @@ static void seal(range_coder *r) {
 /* Where in 0 ... 2^24 - 1 the stream points; beyond for a stream that no coder wrote. */
 uint32_t range_look(range_coder *r) {
     uint64_t quantile = (r->point - r->lower) / (r->range >> TOTAL_BITS);
-    if (quantile >> TOTAL_BITS) r->failed = 1;
+    if (quantile >> TOTAL_BITS) r->failed = NO_DISTRIBUTION;
     return r->failed ? 0 : (uint32_t)quantile;
 }
 
@@ -151,10 +160,10 @@ EXPORT coder *bbyte_coder_new(const coder_tables *tables, int32_t mode, int64_t 
     return NULL;
 }
 
-/* n bytes by the logits (n, 256) before each. */
+/* n bytes by the logits (n, 256) before each: GOOD, OUT_OF_MEMORY or NO_DISTRIBUTION. */
 EXPORT int bbyte_coder_encode(coder *c, const float *logits, const uint8_t *bytes, int64_t n) {
     for (int64_t i = 0; i < n; i++) coder_put(c, logits + i * VOCABULARY, bytes[i]);
-    return c->range.failed ? OUT_OF_MEMORY : GOOD;
+    return c->range.failed;
 }
 
 /* Ends the stream; how many words it has. */
@@ -177,4 +186,4 @@ EXPORT int bbyte_coder_begin(coder *c, const uint32_t *words, int64_t count) {
 }
 
 /* 256 shares of 2^24, for who wants to see them. */
-EXPORT void bbyte_frequencies(const float *logits, uint32_t *shares) { frequencies_of(logits, shares); }
+EXPORT int bbyte_frequencies(const float *logits, uint32_t *shares) { return frequencies_of(logits, shares); }

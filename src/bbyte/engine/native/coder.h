@@ -19,7 +19,7 @@ typedef struct {
     uint64_t lower, range, point;
     uint32_t *words;
     size_t count, room, next;
-    int is_new, failed;
+    int is_new, failed; /* failed: an `error` of engine.h */
 } range_coder;
 
 typedef struct hybrid hybrid;
