@@ -8,7 +8,8 @@ NATIVE = Path("src", "bbyte", "engine", "native")
 FLAGS = [
     "-std=gnu11",
     "-O3",
-    "-g0", "-ffp-contract=off",
+    "-g0",
+    "-ffp-contract=off",
     "-fno-math-errno",
     "-fvisibility=hidden",
     "-Wno-psabi",
