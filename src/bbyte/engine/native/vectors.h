@@ -107,12 +107,15 @@ INLINE vf chosen(vi where, vf a, vf b) { return (vf)((where & (vi)a) | (~where &
 #if WIDTH == 16
 #define IS_MAX(a, b) (vf)_mm512_max_ps((__m512)(a), (__m512)(b))
 #define IS_MIN(a, b) (vf)_mm512_min_ps((__m512)(a), (__m512)(b))
+#define IS_MAX_BITS(a, b) (vf)_mm512_max_epi32((__m512i)(a), (__m512i)(b))
 #elif WIDTH == 8
 #define IS_MAX(a, b) (vf)_mm256_max_ps((__m256)(a), (__m256)(b))
 #define IS_MIN(a, b) (vf)_mm256_min_ps((__m256)(a), (__m256)(b))
+#define IS_MAX_BITS(a, b) (vf)_mm256_max_epi32((__m256i)(a), (__m256i)(b))
 #else
 #define IS_MAX(a, b) chosen((a) > (b), a, b)
 #define IS_MIN(a, b) chosen((a) < (b), a, b)
+#define IS_MAX_BITS(a, b) chosen((vi)(a) > (vi)(b), a, b)
 #endif
 
 /* The second where one is no number: what is computed stands there, so that it is lost nowhere. */
@@ -128,10 +131,7 @@ INLINE f16 smaller(f16 a, f16 b) {
 
 /* |b| or a, whichever has the larger bits: no number has larger ones than what is none. */
 INLINE f16 larger_magnitude(f16 a, f16 b) {
-    EACH_PART {
-        vi bits = (vi)b.v[part] & 0x7fffffff;
-        a.v[part] = chosen((vi)a.v[part] > bits, a.v[part], (vf)bits);
-    }
+    EACH_PART a.v[part] = IS_MAX_BITS(a.v[part], (vf)((vi)b.v[part] & 0x7fffffff));
     return a;
 }
 
