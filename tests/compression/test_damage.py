@@ -145,6 +145,12 @@ def test_what_an_attacker_may_write(kind):
         assert "chunk 0 does not decode" in refused(GOOD[:HEADER_BYTES] + forged + GOOD[STARTS[1] :])
 
 
+def test_a_mode_that_the_coder_does_not_know():
+    forged = Chunk(0, 3, 9, 4096, bytes(8), b"?").pack(GOOD[HEADER_BYTES - DIGEST : HEADER_BYTES])
+    message = refused(GOOD[:HEADER_BYTES] + forged + GOOD[STARTS[1] :])
+    assert message == "the archive: chunk 0: mode 9 is not known"
+
+
 def test_lengths_that_cannot_be_are_not_followed():
     for offset, value in ((10, 1 << 31), (14, 1 << 31), (10, 0)):
         place = STARTS[1] + offset

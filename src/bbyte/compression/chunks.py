@@ -44,7 +44,10 @@ def decode(
         plain = _by_zstd(chunk.coded, chunk.size)
     else:
         assert coder is not None  # noqa: S101
-        plain = coder.decode(chunk.mode, chunk.coded, chunk.size, on_progress)
+        try:
+            plain = coder.decode(chunk.mode, chunk.coded, chunk.size, on_progress)
+        except DataError as error:
+            raise DataError(f"{name}: chunk {chunk.number:,}: {error.message}", error.hint) from None
     if len(plain) != chunk.size or digest(plain) != chunk.plain_digest:
         raise DataError(
             f"{name}: chunk {chunk.number:,} does not decode to what was compressed",
