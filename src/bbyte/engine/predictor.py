@@ -14,6 +14,8 @@ from bbyte.errors import BbyteError
 from bbyte.models.window import forgotten
 
 BEGIN_OF_DOCUMENT = 0
+BYTES = 256
+LONGEST_WINDOW = 1 << 40
 
 
 class Settings(Protocol):
@@ -89,8 +91,8 @@ class NativePredictor(EnginePredictor):
         Raises BbyteError where the logits are no distribution.
         """
         settings = core.SamplingSettings(
-            sampling.temperature, sampling.top_p, sampling.min_p, sampling.repetition_penalty, sampling.top_k,
-            sampling.penalty_window, sampling.seed, sampling.utf8 == "valid",
+            sampling.temperature, sampling.top_p, sampling.min_p, sampling.repetition_penalty,
+            min(sampling.top_k, BYTES), min(sampling.penalty_window, LONGEST_WINDOW), sampling.seed, sampling.utf8 == "valid",
         )  # fmt: skip
         begin, end = self._count, self._count + n
         self._make_room(end)

@@ -3,10 +3,12 @@
 from typing import Literal
 
 from bbyte.checkpoint.find import Found
+from bbyte.checkpoint.meta import MODEL
 from bbyte.device import usable_cores
 from bbyte.engine import weights
 from bbyte.engine.native import Native, NativeModel
 from bbyte.engine.twin import Twin
+from bbyte.errors import DataError
 
 By = Literal["native", "numpy"]
 Streams = Native | Twin
@@ -23,11 +25,13 @@ def open_streams(
     fastest. Raises what `weights.load`, `NativeModel` and `Native` raise.
     """
     model = weights.load(found)
-    if by == "numpy":
-        return Twin(model, lanes, capacity)
-    return Native(
-        NativeModel(model), lanes, capacity, threads=threads or min(usable_cores(), MOST_THREADS), path=path
-    )
+    threads = threads or min(usable_cores(), MOST_THREADS)
+    try:
+        if by == "numpy":
+            return Twin(model, lanes, capacity)
+        return Native(NativeModel(model), lanes, capacity, threads=threads, path=path)
+    except DataError as error:  # trits that are none
+        raise DataError(f"{found.path / MODEL}: {error.message}", error.hint) from error
 
 
 def computed_by(streams: Streams) -> str:

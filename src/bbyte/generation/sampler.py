@@ -58,6 +58,7 @@ def sample(
     Raises BbyteError for logits that are no distribution.
     """
     x = logits.astype(np.float64)
+    has_bound = bool((x < np.inf).all())
     if sampling.utf8 == "valid":
         before = np.empty((len(x), 0), np.uint8) if recent is None else recent
         states = [state_after(row.tobytes()) for row in before[:, -LONGEST_BEGINNING:]]
@@ -65,7 +66,7 @@ def sample(
     if recent is not None and sampling.repetition_penalty != 1:
         x = penalise(x, sampling.repetition_penalty, recent[:, -sampling.penalty_window :])
     largest = x.max(axis=1, keepdims=True)
-    if not np.isfinite(largest).all():
+    if not (has_bound and np.isfinite(largest).all()):
         raise BbyteError(
             f"the model gives no distribution for byte {position}",
             "its weights may have diverged: try an earlier checkpoint",

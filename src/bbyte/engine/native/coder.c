@@ -162,7 +162,9 @@ EXPORT coder *bbyte_coder_new(const coder_tables *tables, int32_t mode, int64_t 
 
 /* n bytes by the logits (n, 256) before each: GOOD, OUT_OF_MEMORY or NO_DISTRIBUTION. */
 EXPORT int bbyte_coder_encode(coder *c, const float *logits, const uint8_t *bytes, int64_t n) {
+    uint64_t before = set_arithmetic(0, 0); /* a session decodes with what a team sets */
     for (int64_t i = 0; i < n; i++) coder_put(c, logits + i * VOCABULARY, bytes[i]);
+    set_arithmetic(before, 1);
     return c->range.failed;
 }
 
@@ -177,6 +179,7 @@ EXPORT const uint32_t *bbyte_coder_words(const coder *c) { return c->range.words
 /* Begins to decode a stream of `count` words. */
 EXPORT int bbyte_coder_begin(coder *c, const uint32_t *words, int64_t count) {
     range_coder *r = &c->range;
+    if (r->words || !r->is_new) return WRONG_SIZE;
     r->words = malloc((size_t)(count + 1) * sizeof *words);
     if (!r->words) return OUT_OF_MEMORY;
     memcpy(r->words, words, (size_t)count * sizeof *words);
@@ -186,4 +189,9 @@ EXPORT int bbyte_coder_begin(coder *c, const uint32_t *words, int64_t count) {
 }
 
 /* 256 shares of 2^24, for who wants to see them. */
-EXPORT int bbyte_frequencies(const float *logits, uint32_t *shares) { return frequencies_of(logits, shares); }
+EXPORT int bbyte_frequencies(const float *logits, uint32_t *shares) {
+    uint64_t before = set_arithmetic(0, 0);
+    int problem = frequencies_of(logits, shares);
+    set_arithmetic(before, 1);
+    return problem;
+}

@@ -101,6 +101,7 @@ typedef struct {
 } sampling;
 
 /* team.c */
+uint64_t set_arithmetic(uint64_t wanted, int restore);
 team *team_new(int threads);
 void team_free(team *);
 int team_size(const team *);

@@ -44,7 +44,7 @@ typedef struct {
 } member;
 
 /* Rounding to nearest and subnormal numbers kept, whatever the caller has set; returns what that was. */
-static uint64_t set_arithmetic(uint64_t wanted, int restore) {
+uint64_t set_arithmetic(uint64_t wanted, int restore) {
 #if defined(__x86_64__) || defined(__i386__)
     uint64_t before = _mm_getcsr();
     _mm_setcsr(restore ? (unsigned)wanted : 0x1f80u);
