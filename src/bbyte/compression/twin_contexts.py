@@ -1,5 +1,6 @@
 """The hybrid coder's eight contexts: what followed the last bytes, and the last words, so far."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from bbyte.compression.tables import LARGEST_STRETCH, tables
@@ -48,7 +49,7 @@ class Contexts:
         for line, fine in zip(self._lines, self._fine, strict=True):
             n = line.n[self._slot]
             logit = tables().stretch[line.p[self._slot] >> 10] if n else 0
-            row = fine[sum(n >= first for first in SETS_OF_COUNT) - 1]
+            row = fine[bisect_right(SETS_OF_COUNT, n) - 1]
             at = (max(-2047, min(logit, 2047)) + 2112) // 128
             self._chosen.append((row, at))
             found += [logit, tables().stretch[row[at] >> 4] if n else 0]

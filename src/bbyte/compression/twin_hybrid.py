@@ -1,5 +1,6 @@
 """The hybrid coder of docs/coder.md in whole numbers of Python."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -52,7 +53,7 @@ class Hybrid:
     def _predict(self, shares: NDArray[np.int64], known: int, bits: int) -> int:
         """The share of a 1."""
         history = self._history
-        length_set = sum(history.length >= first for first in SETS_OF_LENGTH) - 1
+        length_set = bisect_right(SETS_OF_LENGTH, history.length) - 1
         self._inputs = [
             _of_model(shares, known, bits),
             *self._contexts.inputs(known, bits),
