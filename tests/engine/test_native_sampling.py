@@ -176,7 +176,7 @@ def test_settings_out_of_bounds_are_refused(wrong):
 def test_a_text_that_is_too_short_is_refused(n, known):
     session, text = Native(chooser(), 1, 1), np.zeros((1, 9), np.uint8)
     session.step(np.full((1, 1), 70, np.uint8), False)
-    with pytest.raises(ValueError, match="refuses"):
+    with pytest.raises(ValueError, match="has no room"):
         session.write(in_core(Sampling()), n, 0, text, known)
     assert session.length == 1
     assert not text.any()

@@ -160,12 +160,8 @@ class Native:
         position: of the first in its document. False where the logits are no distribution. Without `feeds`
         one byte is drawn and not fed.
         """
-        if (
-            text.dtype != np.uint8
-            or len(text) != self.lanes
-            or known + n > text.shape[1]
-            or text.strides[1] != 1
-        ):
+        is_fitting = text.dtype == np.uint8 and len(text) == self.lanes and text.strides[1] == 1
+        if not is_fitting or not 0 <= known <= known + n <= text.shape[1]:
             raise ValueError(f"text {text.shape} has no room for {known} + {n} bytes of {self.lanes} lanes")
         problem = self._core.bbyte_session_write(
             self._handle, settings, n, position, core.address(text), text.strides[0], known, feeds

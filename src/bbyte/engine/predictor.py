@@ -92,7 +92,8 @@ class NativePredictor(EnginePredictor):
         """
         settings = core.SamplingSettings(
             sampling.temperature, sampling.top_p, sampling.min_p, sampling.repetition_penalty,
-            min(sampling.top_k, BYTES), min(sampling.penalty_window, LONGEST_WINDOW), sampling.seed, sampling.utf8 == "valid",
+            min(sampling.top_k, BYTES), min(sampling.penalty_window, LONGEST_WINDOW), sampling.seed,
+            sampling.utf8 == "valid",
         )  # fmt: skip
         begin, end = self._count, self._count + n
         self._make_room(end)
