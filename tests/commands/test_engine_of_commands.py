@@ -41,6 +41,19 @@ def test_a_packed_checkpoint_is_computed_by_the_engine_and_says_so(folder, capfd
     assert "numpy, slowly" in by_twin[2]
 
 
+@native
+def test_a_sample_is_the_same_whatever_stands_beside_it(folder, capfdbinary):
+    words = ("generate", "--ckpt", folder / "ternary", "--max-new-tokens", 90, "--seed", 7, "--no-echo")
+    alone = run(capfdbinary, *words)[1]
+    two, four = (
+        json.loads(run(capfdbinary, *words, "--json", "--num-samples", count)[1])["samples"]
+        for count in (2, 4)
+    )
+    assert bytes(two[0]["bytes"]) == alone
+    assert two == four[:2]
+    assert len({bytes(sample["bytes"]) for sample in four}) == 4
+
+
 def test_torch_computes_where_it_is_asked_for(folder, capfdbinary):
     words = ("generate", "--ckpt", folder / "full", "--max-new-tokens", 5, "--engine", "torch")
     code, out, said = run(capfdbinary, *words)

@@ -83,14 +83,54 @@ def test_metrics(place, capfdbinary):
 def test_json_holds_the_very_bytes(place, capfdbinary):
     text = written(capfdbinary, "--prompt", "ab", "--max-new-tokens", "15")
     found = json.loads(written(capfdbinary, "--prompt", "ab", "--max-new-tokens", "15", "--json"))
-    assert bytes(found["bytes"]) == text[2:]
+    assert [bytes(sample["bytes"]) for sample in found["samples"]] == [text[2:]]
     assert found["prompt"] == "ab"
     assert found["metrics"]["bytes"] == 15
+
+
+def test_several_samples_stand_one_after_another(place, capfdbinary):
+    words = ("--prompt", "ab", "--max-new-tokens", "20", "--seed", "4")
+    text = written(capfdbinary, *words, "--num-samples", "3")
+    found = json.loads(written(capfdbinary, *words, "--num-samples", "3", "--json"))
+    samples = [bytes(sample["bytes"]) for sample in found["samples"]]
+    assert text == b"".join(
+        b"== sample %d of 3 ==\nab%s\n" % (number, sample) for number, sample in enumerate(samples, 1)
+    )
+    assert [len(sample) for sample in samples] == [20] * 3
+    assert len(set(samples)) == 3
+    metrics = found["metrics"]
+    assert (metrics["lanes"], metrics["bytes"], metrics["prompt_bytes"]) == (3, 60, 2)
+    for name in ("surprisal", "entropy"):
+        mean = sum(sample[name] for sample in found["samples"]) / 3
+        assert metrics[name] == pytest.approx(mean)
+
+
+def test_the_text_ends_before_a_stop_string(place, capfdbinary):
+    words = (
+        "--prompt",
+        "ab",
+        "--max-new-tokens",
+        "40",
+        "--temperature",
+        "100",
+        "--top-k",
+        "0",
+        "--utf8=valid",
+    )
+    text = written(capfdbinary, *words)[2:]
+    stop = text.decode("utf-8", "replace")[4:6]
+    before = text.partition(stop.encode())[0]
+    assert written(capfdbinary, *words, "--stop", "no such text", "--stop", stop) == b"ab" + before
+    found = json.loads(written(capfdbinary, *words, "--stop", stop, "--json"))
+    assert found["metrics"]["bytes"] == len(found["samples"][0]["bytes"]) == len(before)
 
 
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
+        (["--stop", ""], 2, b"a stop string is empty"),
+        (["--num-samples", "2", "--block-bytes", "4"], 2, b"one text"),
+        (["--num-samples", "0"], 2, b"--num-samples"),
         (["--ckpt", "nowhere"], 2, b"nowhere does not exist"),
         (["--prompt", "a", "--prompt-file", "b"], 2, b"a prompt is given twice"),
         (["--prompt-file", "missing.txt"], 1, b"missing.txt"),

@@ -50,3 +50,21 @@ def test_times_are_in_order_and_metering_changes_no_byte():
 def test_nothing_generated_gives_zeros():
     metrics = Meter(OrderTwo()).metrics()
     assert (metrics.bytes, metrics.surprisal, metrics.entropy, metrics.seconds) == (0, 0, 0, 0)
+
+
+def test_only_the_bytes_kept_of_each_lane_count():
+    meter = Meter(OrderTwo(2))
+    text = np.array(list(generate(meter, b"ab", 30, Sampling(temperature=1, seed=3))), np.uint8).T
+    surprisals = []
+    for lane, length in enumerate((30, 7)):
+        alone = OrderTwo()
+        alone.prime(b"ab")
+        for byte in text[lane, :length]:
+            logits = alone.logits()[0].astype(float)
+            surprisals.append(math.log2(np.exp(logits).sum()) - logits[byte] / math.log(2))
+            alone.feed(np.array([byte], np.uint8))
+    metrics = meter.metrics([30, 7])
+    assert (metrics.lanes, metrics.bytes) == (2, 37)
+    assert metrics.surprisal == pytest.approx(np.mean(surprisals))
+    assert meter.lane(1, 7).surprisal == pytest.approx(np.mean(surprisals[30:]))
+    assert meter.lane(0).bytes == 30

@@ -8,7 +8,7 @@ import pytest
 from toy import ContinuingOrderTwo, OrderTwo
 
 from bbyte.generation.sampling import Sampling
-from bbyte.generation.stream import generate
+from bbyte.generation.stream import generate, go_on
 
 SAMPLING = Sampling(seed=5, repetition_penalty=1.3, penalty_window=8)
 
@@ -35,6 +35,17 @@ def test_going_on_gives_what_one_go_gives():
     half = text_of(OrderTwo(), b"ab", 13)[0].tobytes()
     assert half == whole[:13]
     assert text_of(OrderTwo(), b"ab" + half, 17)[0].tobytes() == whole[13:]
+
+
+@pytest.mark.parametrize("kind", [OrderTwo, ContinuingOrderTwo])
+def test_a_text_goes_on_without_being_read_again(kind):
+    whole = text_of(kind(), b"ab", 30)[0].tobytes()
+    predictor = kind()
+    half = text_of(predictor, b"ab", 13)[0].tobytes()
+    predictor.calls.clear()
+    rest = b"".join(drawn.tobytes() for drawn in go_on(predictor, b"ab" + half, 17, SAMPLING))
+    assert half + rest == whole
+    assert not {"reset", "prime"} & set(predictor.calls)
 
 
 @pytest.mark.parametrize("prompt", [b"", b"once"])

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bbyte.checkpoint.store import Loaded
-    from bbyte.generation.metrics import GenerationMetrics
+    from bbyte.generation.metrics import GenerationMetrics, Meter
+    from bbyte.generation.stopping import Stopping
 
 EXAMPLES = (
     'bbyte generate --prompt "Once upon a time"',
     "bbyte generate --prompt-file start.txt --max-new-tokens 1000 --temperature 0.7 > story.txt",
+    'bbyte generate --prompt "Once upon a time" --num-samples 3 --stop "The end"',
     "head -c 200 book.txt | bbyte generate --prompt - --top-p 0.95 --seed 7 --metrics",
 )
 CONFIGS = {"sampling": Sampling}
@@ -34,11 +36,19 @@ BLOCK = 16
 def generate(
     screen: Screen,
     ckpt: Annotated[
-        Path | None, typer.Option(help="Checkpoint, or folder of a run (default: the newest, else the starter model).")
+        Path | None,
+        typer.Option(help="Checkpoint, or folder of a run (default: the newest, else the starter model)."),
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="Text to go on from; - reads it from stdin.")] = None,
     prompt_file: Annotated[Path | None, typer.Option(help="File with the bytes to go on from.")] = None,
     max_new_tokens: Annotated[int, typer.Option(min=0, help="How many bytes to write.")] = 300,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="End the text before this one, where it comes; may be repeated."),
+    ] = None,
+    num_samples: Annotated[
+        int, typer.Option(min=1, help="Write so many texts at once, each with random bits of its own.")
+    ] = 1,
     echo: Annotated[bool, typer.Option(help="Show the prompt before its continuation.")] = True,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     engine: Annotated[
@@ -61,10 +71,12 @@ def generate(
 ) -> None:
     """Write on from a prompt, byte by byte; the same seed gives the same text."""
     from bbyte.generation.metrics import Meter
+    from bbyte.generation.stopping import Stopping
     from bbyte.generation.stream import generate as stream
 
     settings = Sampling(**sampling)
     text = _read_prompt(prompt, prompt_file)
+    texts = [Stopping([os.fsencode(word) for word in stop or ()]) for _ in range(num_samples)]
     found = chosen(screen, ckpt)
     meter = None
     if block_bytes is not None or block_steps is not None:
@@ -72,28 +84,33 @@ def generate(
             raise UsageError(
                 "figures are taken byte by byte", "leave --block-bytes and --block-steps out for them"
             )
+        if num_samples > 1:
+            raise UsageError("bytes that are written together are one text", "leave --num-samples out")
         loaded = load_found(screen, found, device, threads)
-        arriving = _in_blocks(loaded, text, max_new_tokens, settings, block_bytes or BLOCK, block_steps)
+        drawn = _in_blocks(loaded, text, max_new_tokens, settings, block_bytes or BLOCK, block_steps)
     else:
-        by = predictor(screen, found, device, engine, threads)
+        by = predictor(screen, found, device, engine, threads, num_samples)
         meter = Meter(by) if metrics or metrics_json is not None or screen.json else None
-        arriving = stream(meter or by, text, max_new_tokens, settings)
+        drawn = stream(meter or by, text, max_new_tokens, settings)
+    arriving = _first(texts, drawn)
     if screen.json:
-        written = b"".join(some.tobytes() for some in arriving)
+        for _ in arriving:
+            pass
     else:
-        written = _show(screen, text if echo else b"", arriving)
-    figures = meter.metrics() if meter is not None else None
-    if figures is not None and metrics_json is not None:
+        _show(screen, text if echo else b"", texts, arriving)
+    if meter is None:
+        return
+    figures = meter.metrics([len(one.text) for one in texts])
+    if metrics_json is not None:
         metrics_json.write_text(json.dumps(figures.to_dict(), indent=1) + "\n", encoding="utf-8")
-    if figures is not None and metrics:
+    if metrics:
         _say(screen, figures)
-    if figures is not None and screen.json:
+    if screen.json:
         screen.emit_json(
             {
                 "checkpoint": str(found.path),
                 "prompt": text.decode("utf-8", "replace"),
-                "text": written.decode("utf-8", "replace"),
-                "bytes": list(written),
+                "samples": [_sample(bytes(one.text), lane, meter) for lane, one in enumerate(texts)],
                 "metrics": figures.to_dict(),
             }
         )
@@ -133,28 +150,56 @@ def _in_blocks(
     return generate_blocks(infiller, prompt, n, Infilling(steps=steps, **same), block)
 
 
-def _show(screen: Screen, prompt: bytes, steps: Any) -> bytes:
-    """Everything as it arrives, in whole characters; returns what was generated."""
+def _first(texts: "list[Stopping]", drawn: "Iterator[NDArray[np.uint8]]") -> "Iterator[bytes]":
+    """Take what is drawn for all texts until each has ended; gives out what is new of the first."""
+    for step in drawn:
+        rows = step.reshape(len(texts), -1)
+        new = [one.push(row.tobytes()) for one, row in zip(texts, rows, strict=True)]
+        yield new[0]
+        if all(one.ended for one in texts):
+            return
+    rest = [one.close() for one in texts]
+    yield rest[0]
+
+
+def _show(screen: Screen, prompt: bytes, texts: "list[Stopping]", arriving: "Iterator[bytes]") -> None:
+    """The first text as it arrives, in whole characters, then the others."""
     from bbyte.generation.characters import WholeCharacters
 
+    several = len(texts) > 1
+    if several:
+        screen.write_bytes(_header(1, len(texts)))
     characters = WholeCharacters()
-    written = bytearray()
     screen.write_bytes(characters.push(prompt))
-    for step in steps:
-        data = step.tobytes()
-        written += data
-        whole = characters.push(data)
+    for new in arriving:
+        whole = characters.push(new)
         if whole:
             screen.write_bytes(whole)
     screen.write_bytes(characters.flush())
-    if sys.stdout.isatty():
-        screen.print("")  # in a pipe only the text itself
-    return bytes(written)
+    for number, other in enumerate(texts[1:], 2):
+        screen.write_bytes(b"\n" + _header(number, len(texts)) + prompt + other.text)
+    if several or sys.stdout.isatty():
+        screen.write_bytes(b"\n")  # one text in a pipe is the text itself, nothing else
+
+
+def _header(number: int, count: int) -> bytes:
+    return f"== sample {number} of {count} ==\n".encode()
+
+
+def _sample(text: bytes, lane: int, meter: "Meter") -> dict[str, Any]:
+    figures = meter.lane(lane, len(text))
+    return {
+        "text": text.decode("utf-8", "replace"),
+        "bytes": list(text),
+        "surprisal": figures.surprisal,
+        "entropy": figures.entropy,
+    }
 
 
 def _say(screen: Screen, figures: "GenerationMetrics") -> None:
+    of = f" of {figures.lanes} samples" if figures.lanes > 1 else ""
     screen.say(
-        f"{figures.bytes} bytes in {figures.seconds:.2f} s, {figures.bytes_per_second:,.0f} bytes/s, "
+        f"{figures.bytes} bytes{of} in {figures.seconds:.2f} s, {figures.bytes_per_second:,.0f} bytes/s, "
         f"the first after {figures.first_byte_seconds:.3f} s"
     )
     screen.say(

@@ -31,13 +31,21 @@ def generate(predictor: Predictor, prompt: bytes, n: int, sampling: Sampling) ->
     predictor.reset()
     if prompt:
         predictor.prime(prompt)
+    yield from go_on(predictor, prompt, n, sampling)
+
+
+def go_on(predictor: Predictor, text: bytes, n: int, sampling: Sampling) -> Iterator[NDArray[np.uint8]]:
+    """The n bytes that follow `text`, which the predictor has read; they are those `generate` gives after it.
+
+    When all were taken, the predictor has read them too; when fewer were, how many it has read is not known.
+    """
     if isinstance(predictor, Continuing):
         yield from _in_blocks(predictor, n, sampling)
         return
     looked_at = max(sampling.penalty_window, LONGEST_BEGINNING)
-    tail = np.frombuffer(prompt[-looked_at:], np.uint8)
+    tail = np.frombuffer(text[-looked_at:], np.uint8)
     recent = np.tile(tail, (predictor.lanes, 1))
-    for position in range(len(prompt), len(prompt) + n):
+    for position in range(len(text), len(text) + n):
         drawn = sample(predictor.logits(), sampling, position, recent)
         yield drawn
         predictor.feed(drawn)

@@ -33,7 +33,7 @@ def load_found(screen: Screen, found: "Found", device: str, threads: int = 0) ->
 
 
 def predictor(
-    screen: Screen, found: "Found", device: str, by: Engine = "auto", threads: int = 0
+    screen: Screen, found: "Found", device: str, by: Engine = "auto", threads: int = 0, lanes: int = 1
 ) -> "Predictor":
     """The next-byte view of a checkpoint, by what was asked for or fits; says what computes it.
 
@@ -51,20 +51,22 @@ def predictor(
         screen.say(f"there is no native core ({core.missing()}), so torch computes: bbyte doctor says more")
         fits = False
     if by == "torch" or (by == "auto" and not fits):
-        return _by_torch(screen, found, device, threads)
-    found_by, streams = open_predictor(found, by="numpy" if by == "numpy" else "native", threads=threads)
+        return next_byte_view(load_found(screen, found, device, threads), lanes)
+    found_by, streams = open_predictor(
+        found, lanes, by="numpy" if by == "numpy" else "native", threads=threads
+    )
     screen.say(f"computed by {computed_by(streams)}")
     return found_by
 
 
-def _by_torch(screen: Screen, found: "Found", device: str, threads: int) -> "Predictor":
-    loaded = load_found(screen, found, device, threads)
+def next_byte_view(loaded: "Loaded", lanes: int = 1) -> "Predictor":
+    """The next-byte view of a loaded model; UsageError where its family has none."""
     if loaded.family.predictor is None:
         raise UsageError(
             f"{loaded.found.path} is a {loaded.family.name} model, which does not write on from a prompt",
             "bbyte infill fills holes in a text with it",
         )
-    return loaded.family.predictor(loaded.model, loaded.meta.context, 1)
+    return loaded.family.predictor(loaded.model, loaded.meta.context, lanes)
 
 
 def chosen(screen: Screen, ckpt: Path | None) -> "Found":
