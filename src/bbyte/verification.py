@@ -199,6 +199,8 @@ def _undescribed(path: Path) -> Item:
             return Item(path, "weights", {}, error)
         why = f"no {checkpoint.FILE} beside it tells its digest; its header is well formed"
         return Item(path, "weights", {}, unchecked=why)
+    if path.name.endswith(".bbz"):
+        return Item(path, "archive", {}, unchecked="bbyte decompress --test checks it, with its model")
     return Item(path, "file", {}, unchecked="nothing beside it tells its digest")
 
 

@@ -97,7 +97,7 @@ def test_progress():
     told = []
     write_archive(
         io.BytesIO(MIXED), io.BytesIO().write, TOY, chunk_bytes=4096,
-        on_progress=lambda done, coded: told.append((done, coded)),
+        on_progress=lambda done, whole, coded: told.append((done, whole, coded)),
     )  # fmt: skip
     assert told[-1][0] == len(MIXED) and told == sorted(told)
 

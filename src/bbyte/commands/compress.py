@@ -134,9 +134,9 @@ def _compress(
         start, seconds, length = time.perf_counter(), 0.0, 0
         with screen.progress(one_line(name), size) as bar:
 
-            def on_progress(done: int, coded: int) -> None:
+            def on_progress(done: int, whole: int, coded: int) -> None:
                 nonlocal seconds, length
-                bar.update(done, size)
+                bar.update(done, size, f"ratio {whole / coded:.2f}" if whole else "")
                 seconds, length = time.perf_counter() - start, coded
 
             shared: dict[str, Any] = {"size": size, "on_progress": on_progress, **settings}

@@ -28,7 +28,9 @@ def packed(
     screen: Screen,
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(metavar="CKPT", help="Checkpoint, or folder of a run (default: the newest, else the starter model)."),
+        typer.Argument(
+            metavar="CKPT", help="Checkpoint, or folder of a run (default: the newest, else the starter)."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write (default: artifacts/exports/RUN-packed).")

@@ -17,7 +17,9 @@ def export_gguf(
     screen: Screen,
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(metavar="CKPT", help="Checkpoint, or folder of a run (default: the newest, else the starter model)."),
+        typer.Argument(
+            metavar="CKPT", help="Checkpoint, or folder of a run (default: the newest, else the starter)."
+        ),
     ] = None,
     type_: Annotated[
         Literal["f16", "q8_0", "tq1_0", "tq2_0"],

@@ -17,7 +17,9 @@ def export_hf(
     screen: Screen,
     checkpoint: Annotated[
         Path | None,
-        typer.Argument(metavar="CKPT", help="Checkpoint, or folder of a run (default: the newest, else the starter model)."),
+        typer.Argument(
+            metavar="CKPT", help="Checkpoint, or folder of a run (default: the newest, else the starter)."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write (default: artifacts/exports/RUN-hf).")

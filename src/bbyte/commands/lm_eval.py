@@ -40,7 +40,8 @@ def lm_eval(
         str, typer.Option(metavar="TASK[,TASK]", help="Names of tasks or groups, or patterns: blimp_*.")
     ],
     ckpt: Annotated[
-        Path | None, typer.Option(help="Checkpoint, or folder of a run (default: the newest, else the starter model).")
+        Path | None,
+        typer.Option(help="Checkpoint, or folder of a run (default: the newest, else the starter model)."),
     ] = None,
     include_path: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of your own task files (YAML).")

@@ -24,8 +24,8 @@ class Source(Protocol):
 
 Write = Callable[[bytes], object]
 """Takes the next bytes of what is written."""
-Report = Callable[[int, int], None]
-"""Told how many plain bytes are done, and how many coded bytes those of whole chunks take."""
+Report = Callable[[int, int, int], None]
+"""Told how many plain bytes are done, how many of whole chunks, and how many coded bytes the latter take."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ def write_archive(
 ) -> Summary:
     """Compress all of `source`; the archive's bytes go to `write` as they come.
 
-    coder: None compresses without a model. name: for the messages. size: of
-    the source, where it is known. threads: 0 takes all
-    cores; the archive is the same for any number. Raises DataError where the source is not of that size.
+    coder: None compresses without a model. name: for the messages. size: of the source, where it is known.
+    threads: 0 takes all cores; the archive is the same for any number. Raises DataError where the source is
+    not of that size.
     """
     header = Header(chunk_bytes, size, coder[0] if coder else None)
     packed = header.pack()
     write(packed)
     archive, coded_bytes = packed[-DIGEST:], len(packed)
     hasher, index = blake3(max_threads=blake3.AUTO), list[tuple[int, int]]()
-    length = 0
+    length = whole = 0
 
     def plain() -> Iterator[tuple[int, bytes]]:
         nonlocal length
@@ -85,18 +85,17 @@ def write_archive(
 
     def report(done: int) -> None:
         if on_progress is not None:
-            on_progress(done, coded_bytes)
+            on_progress(done, whole, coded_bytes)
 
     work = _work(coder)
     with closing(in_order(work, plain(), thread_count(threads), report)) as done:
-        total = 0
         for chunk in done:
             piece = chunk.pack(archive)
             write(piece)
             coded_bytes += len(piece)
             index.append((chunk.kind, len(chunk.coded)))
-            total += chunk.size
-            report(total)
+            whole += chunk.size
+            report(whole)
     if size is not None and length != size:
         raise DataError(f"{name} changed while it was read: {size:,} bytes became {length:,}", "try again")
     footer = Footer(length, hasher.digest(), index).pack(archive)

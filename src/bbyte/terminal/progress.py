@@ -27,10 +27,10 @@ class Bar:
         self._progress = progress
         self._task = task
 
-    def update(self, done: float, total: float | None = None) -> None:
-        """Say how much is done, in all, and the total where it has become known."""
+    def update(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Say how much is done, in all, the total where it has become known, and what else there is."""
         # Rich takes a total of None for "leave it as it is".
-        self._progress.update(self._task, completed=done, total=total)
+        self._progress.update(self._task, completed=done, total=total, note=note)
 
 
 @contextmanager
@@ -43,10 +43,11 @@ def bar(console: Console, label: str, total: float | None, unit: str) -> Iterato
         BarColumn(bar_width=None),
         counted,
         _Rate(unit),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeRemainingColumn(),
     )
     with RichProgress(*columns, console=console, expand=True, transient=False) as progress:
-        yield Bar(progress, progress.add_task(label, total=total))
+        yield Bar(progress, progress.add_task(label, total=total, note=""))
 
 
 class _Rate(ProgressColumn):

@@ -27,8 +27,8 @@ def one_line(text: str) -> str:
 class Progress(Protocol):
     """A bar that is being drawn, or nothing where none is."""
 
-    def update(self, done: float, total: float | None = None) -> None:
-        """Say how much is done, in all, and the total where it has become known."""
+    def update(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Say how much is done, in all, the total where it has become known, and what else there is."""
 
 
 class Screen:
@@ -129,7 +129,7 @@ class Screen:
 
 
 class _Silent:
-    def update(self, done: float, total: float | None = None) -> None:
+    def update(self, done: float, total: float | None = None, note: str = "") -> None:
         pass
 
 
