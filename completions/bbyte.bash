@@ -66,6 +66,8 @@ _bbyte() {
         'bbyte generate:--prompt') return ;;
         'bbyte generate:--prompt-file') return ;;
         'bbyte generate:--max-new-tokens') return ;;
+        'bbyte generate:--stop') return ;;
+        'bbyte generate:--num-samples') return ;;
         'bbyte generate:--device') return ;;
         'bbyte generate:--engine') COMPREPLY=($(compgen -W 'auto native numpy torch' -- "$current")); return ;;
         'bbyte generate:--threads') return ;;
@@ -437,7 +439,7 @@ _bbyte() {
         'bbyte import:'-*) words="--out --context --quiet --json --config --help" ;;
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --exact --markdown --device --precision --threads --quiet --json --config --help" ;;
         'bbyte lm-eval:'-*) words="--tasks --ckpt --include-path --limit --num-fewshot --batch-size --seed --output --device --precision --threads --quiet --json --config --help" ;;
-        'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --echo --no-echo --device --engine --threads --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --quiet --json --config --help" ;;
+        'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --stop --num-samples --echo --no-echo --device --engine --threads --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --quiet --json --config --help" ;;
         'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
         'bbyte compress:'-*) words="--out --stdout --keep --force --level --ckpt --hybrid --adapt --threads --chunk-bytes --verify --no-verify --ratio-only --test --list --quiet --json --config --help" ;;
         'bbyte decompress:'-*) words="--out --stdout --keep --force --test --salvage --ckpt --threads --quiet --json --config --help" ;;

@@ -123,6 +123,8 @@ complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l ckpt -r -F -d 'Checkpoint,
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l prompt -x -d 'Text to go on from; - reads it from stdin.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l prompt-file -r -F -d 'File with the bytes to go on from.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l max-new-tokens -x -d 'How many bytes to write.'
+complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l stop -x -d 'End the text before this one, where it comes; may be repeated.'
+complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l num-samples -x -d 'Write so many texts at once, each with random bits of its own.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l echo -d 'Show the prompt before its continuation.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l no-echo -d 'Show the prompt before its continuation.'
 complete -c bbyte -n "__bbyte_at 'bbyte generate'" -l device -x -d 'auto, cpu, cuda, cuda:N or mps.'

@@ -134,6 +134,8 @@ $bbytePlaces = @{
         @('--prompt', 'Text to go on from; - reads it from stdin.'),
         @('--prompt-file', 'File with the bytes to go on from.'),
         @('--max-new-tokens', 'How many bytes to write.'),
+        @('--stop', 'End the text before this one, where it comes; may be repeated.'),
+        @('--num-samples', 'Write so many texts at once, each with random bits of its own.'),
         @('--echo', 'Show the prompt before its continuation.'),
         @('--no-echo', 'Show the prompt before its continuation.'),
         @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
@@ -814,6 +816,8 @@ $bbyteChoices = @{
     'bbyte generate --prompt' = @()
     'bbyte generate --prompt-file' = @()
     'bbyte generate --max-new-tokens' = @()
+    'bbyte generate --stop' = @()
+    'bbyte generate --num-samples' = @()
     'bbyte generate --device' = @()
     'bbyte generate --engine' = @('auto', 'native', 'numpy', 'torch')
     'bbyte generate --threads' = @()

@@ -11,7 +11,7 @@ from bbyte.compression.files import new_file
 from bbyte.compression.fresh import FreshProcess
 from bbyte.compression.layout import CHUNK
 from bbyte.compression.salvage import Salvaged, salvage
-from bbyte.compression.writer import Report, Source, Summary, Write, write_archive
+from bbyte.compression.writer import Report, Source, Summary, Write, Written, write_archive
 
 _AT_ONCE = 1 << 16
 Verify = Callable[[int], None]
@@ -30,7 +30,7 @@ def compress_file(
     verify: Sequence[str] | None = None,
     chunk_bytes: int = CHUNK,
     threads: int = 0,
-    on_progress: Report | None = None,
+    on_progress: Written | None = None,
     on_verify: Verify | None = None,
 ) -> Summary:
     """Compress `source` to the new file `target`, whole or not at all.
@@ -75,7 +75,7 @@ def compress_stream(
     verify: Sequence[str] | None = None,
     chunk_bytes: int = CHUNK,
     threads: int = 0,
-    on_progress: Report | None = None,
+    on_progress: Written | None = None,
 ) -> Summary:
     """Compress `source` to a stream; with `verify` the fresh process decodes it as it goes out.
 

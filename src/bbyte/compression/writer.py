@@ -24,7 +24,9 @@ class Source(Protocol):
 
 Write = Callable[[bytes], object]
 """Takes the next bytes of what is written."""
-Report = Callable[[int, int, int], None]
+Report = Callable[[int, int], None]
+"""Told how many plain bytes have come out of an archive, and how many coded ones they took."""
+Written = Callable[[int, int, int], None]
 """Told how many plain bytes are done, how many of whole chunks, and how many coded bytes the latter take."""
 
 
@@ -59,7 +61,7 @@ def write_archive(
     size: int | None = None,
     chunk_bytes: int = CHUNK,
     threads: int = 0,
-    on_progress: Report | None = None,
+    on_progress: Written | None = None,
 ) -> Summary:
     """Compress all of `source`; the archive's bytes go to `write` as they come.
 
