@@ -1,4 +1,4 @@
-"""`bbyte plot`: curves of runs, in the terminal and as pictures."""
+"""`bbyte plot`: pictures of runs, texts and models; and its `run`, the curves of runs."""
 
 import re
 import sys
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from bbyte.commands import plot_attention, plot_bytes, plot_embeddings, plot_next, plot_weights
 from bbyte.errors import BbyteError
 from bbyte.sanitize import sanitize
 from bbyte.terminal.flags import new_group, register
@@ -19,14 +20,23 @@ EXAMPLES = (
     "bbyte plot run tales",
     "bbyte plot run ar-tiny ar-small --x bytes --out curves.svg",
 )
+_ALL = (EXAMPLES[0], plot_bytes.EXAMPLES[0], plot_next.EXAMPLES[0], plot_embeddings.EXAMPLES[0])
 PLOTS = Path("artifacts/plots")
 ACROSS = {"steps": "steps", "bytes": "bytes read", "seconds": "seconds of training"}
 
 
 def group() -> typer.Typer:
     """The `plot` word and the commands under it."""
-    words = new_group("Draw curves: in the terminal, or as PNG and SVG.", EXAMPLES)
-    register(words, "run", run, panel="Plots", examples=EXAMPLES)
+    words = new_group("Draw pictures of runs, texts and models: in the terminal, as SVG, PNG or HTML.", _ALL)
+    for name, function, examples in (
+        ("run", run, EXAMPLES),
+        ("bytes", plot_bytes.plot_bytes, plot_bytes.EXAMPLES),
+        ("next", plot_next.plot_next, plot_next.EXAMPLES),
+        ("embeddings", plot_embeddings.plot_embeddings, plot_embeddings.EXAMPLES),
+        ("attention", plot_attention.plot_attention, plot_attention.EXAMPLES),
+        ("weights", plot_weights.plot_weights, plot_weights.EXAMPLES),
+    ):
+        register(words, name, function, panel="Plots", examples=examples)
     return words
 
 

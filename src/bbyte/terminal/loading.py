@@ -39,9 +39,21 @@ def predictor(
 
     Where that is left open, the engine computes packed checkpoints on a CPU, without torch.
     """
-    from bbyte.engine import core, weights
     from bbyte.engine.predictor import open_predictor
     from bbyte.engine.streams import computed_by
+
+    if not takes_engine(screen, found, device, by):
+        return next_byte_view(load_found(screen, found, device, threads), lanes)
+    found_by, streams = open_predictor(
+        found, lanes, by="numpy" if by == "numpy" else "native", threads=threads
+    )
+    screen.say(f"computed by {computed_by(streams)}")
+    return found_by
+
+
+def takes_engine(screen: Screen, found: "Found", device: str, by: Engine = "auto") -> bool:
+    """Whether the engine computes, as was asked for or fits; says why where it does not but could."""
+    from bbyte.engine import core, weights
 
     on_cpu = device in ("auto", "cpu")
     if by in ("native", "numpy") and not on_cpu:
@@ -50,13 +62,7 @@ def predictor(
     if by == "auto" and fits and core.missing():
         screen.say(f"there is no native core ({core.missing()}), so torch computes: bbyte doctor says more")
         fits = False
-    if by == "torch" or (by == "auto" and not fits):
-        return next_byte_view(load_found(screen, found, device, threads), lanes)
-    found_by, streams = open_predictor(
-        found, lanes, by="numpy" if by == "numpy" else "native", threads=threads
-    )
-    screen.say(f"computed by {computed_by(streams)}")
-    return found_by
+    return fits if by == "auto" else by != "torch"
 
 
 def next_byte_view(loaded: "Loaded", lanes: int = 1) -> "Predictor":

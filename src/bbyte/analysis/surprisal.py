@@ -1,0 +1,84 @@
+"""How surprising each byte of a text is to a model: the figures whose mean is its bits per byte.
+
+Windows are those of `bbyte.evaluation`, which counts every byte once. Imports no torch.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbyte.evaluation import InMemory, Score, bits_per_byte, bits_per_byte_carried
+from bbyte.models.contract import Cost
+
+Figures = NDArray[np.float64]
+Logits = Callable[[NDArray[np.uint8], int], NDArray[Any]]
+"""logits(rows (B, T + 1), skip): those (B, T - skip, 256) of the bytes rows[:, skip + 1:]."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """What gives logits, and how much it sees: windows of `context` bytes every `stride`.
+
+    carries: each call goes on where the last one ended, `stride` bytes at a time, and windows do not count.
+    """
+
+    logits: Logits
+    context: int
+    stride: int
+    batch_size: int = 1
+    carries: bool = False
+
+
+@dataclass(frozen=True)
+class Surprisal:
+    """Of each byte of `data` what it cost, and the entropy of what the model expected there; both in bits."""
+
+    data: bytes
+    bits: Figures
+    entropy: Figures
+    score: Score
+
+
+def surprisal(
+    data: bytes, scorer: Scorer, on_progress: Callable[[int, int], None] | None = None
+) -> Surprisal:
+    """Score each byte of `data`. Raises what `evaluation.bits_per_byte` raises."""
+    bits: list[Figures] = []
+    entropy: list[Figures] = []
+
+    def measure(rows: NDArray[np.uint8], skip: int) -> Cost:
+        logs = log_probabilities(scorer.logits(rows, skip))
+        cost = -np.take_along_axis(logs, rows[:, skip + 1 :, None].astype(np.int64), axis=2)[..., 0]
+        bits.append(cost.reshape(-1) / math.log(2))
+        entropy.append(entropy_of(logs).reshape(-1))
+        return Cost(float(cost.sum()), cost.size)
+
+    source = InMemory(data)
+    if scorer.carries:
+        score = bits_per_byte_carried(measure, source, block=scorer.stride, on_progress=on_progress)
+    else:
+        score = bits_per_byte(
+            measure, source, context=scorer.context, stride=scorer.stride, batch_size=scorer.batch_size,
+            on_progress=on_progress,
+        )  # fmt: skip
+    return Surprisal(data, np.concatenate(bits), np.concatenate(entropy), score)
+
+
+def log_probabilities(logits: NDArray[Any]) -> Figures:
+    """Natural logarithms of the probabilities (..., 256) that the logits (..., 256) stand for."""
+    x: Figures = logits.astype(np.float64)
+    x -= x.max(axis=-1, keepdims=True)
+    x -= np.log(np.exp(x).sum(axis=-1, keepdims=True))
+    return x
+
+
+def entropy_of(logs: Figures) -> Figures:
+    """Bits (...) that a byte is expected to cost under log-probabilities (..., 256)."""
+    p = np.exp(logs)
+    # What has no probability adds nothing, though its logarithm may be infinite.
+    found: Figures = -(p * np.where(p > 0, logs, 0)).sum(axis=-1) / math.log(2)
+    return found
