@@ -51,7 +51,9 @@ def drawing(
             picture.add(*_shades(maps[deep][number], x, y, _SIDE))
     for row, deep in enumerate(layers):
         picture.add(Label(54, _TOP + 22 + row * (_SIDE + 8) + _SIDE / 2, f"layer {deep}", anchor="end"))
-    words = "the first column is the 0x00 at which a document begins"
+    words = (
+        "the first column is the 0x00 at which a document begins; the fuller the colour, the more attention"
+    )
     picture.add(Label(14, picture.height - 12, words))
     return picture
 
@@ -64,15 +66,15 @@ def _large(weights: Maps, text: bytes, name: str, below: str) -> Drawing:
     picture.title(f"{name}: from each byte (down) to those before it (across)", below)
     picture.add(Boxes([(left, top, side, side)], "rule", 0.35))
     picture.add(*_shades(weights, left, top, cell * count))
-    names = ["start", *(shown(byte) for byte in text)]
+    names = ["0", *(shown(byte) for byte in text)]
     apart = max(1, round(11 / cell))
     for place in range(0, count, apart):
         middle, words = (place + 0.5) * cell, clipped(names[place], 5)
         picture.add(Label(left - 8, top + middle + 4, words, "dim", min(11, 1.1 * cell * apart), "end", True))
-        across = "0" if place == 0 else words if len(words) == 1 else {"space": "␣"}.get(words, words)
+        across = {"space": "␣"}.get(words, words)
         size = min(11.0, 1.5 * cell * apart / len(across))
         picture.add(Label(left + middle, top - 6, across, "dim", size, "middle", True))
-    words = "white or black: nothing; the fullest colour: all of its attention"
+    words = "0 is the 0x00 at which a document begins; the fuller the colour, the more attention"
     picture.add(Label(14, picture.height - 12, words))
     return picture
 

@@ -1,7 +1,5 @@
 """The 256 bytes: what each is in a text of UTF-8, and how it is shown."""
 
-from bbyte.sanitize import sanitize
-
 KINDS = {
     "lower-case letter": "blue",
     "upper-case letter": "teal",
@@ -11,7 +9,7 @@ KINDS = {
     "control": "grey",
     "begins a character": "brown",
     "continues a character": "red",
-    "never in UTF-8": "dim",
+    "never in UTF-8": "ink",
 }
 """Each kind of byte with its colour (`theme.ROLES`)."""
 _NAMES = {0x20: "space", 0x09: r"\t", 0x0A: r"\n", 0x0B: r"\v", 0x0C: r"\f", 0x0D: r"\r"}
@@ -36,7 +34,5 @@ def kind(byte: int) -> str:
 
 
 def shown(byte: int) -> str:
-    r"""A short form of a byte: "e", "space", "\n", "␛", and in hexadecimal what is no ASCII: "C3"."""
-    if byte >= 0x80:
-        return f"{byte:02X}"
-    return _NAMES.get(byte) or sanitize(chr(byte))
+    r"""A short form of a byte: "e", "space", "\n"; in hexadecimal what is no printable ASCII: "1B", "C3"."""
+    return _NAMES.get(byte) or (chr(byte) if 0x20 < byte < 0x7F else f"{byte:02X}")

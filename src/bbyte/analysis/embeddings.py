@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bbyte.analysis.byte_kinds import KINDS, kind, shown
 from bbyte.analysis.drawing import WIDTH_OF_LETTER, Box, Dot, Drawing, Label
 from bbyte.analysis.likeliest import legend
-from bbyte.errors import DataError
+from bbyte.errors import DataError, UsageError
 
 Points = NDArray[np.float64]
 _MARGIN, _TOP, _BOTTOM = 40, 64, 66
@@ -19,28 +19,34 @@ _RADIUS = 2.6
 
 @dataclass(frozen=True)
 class Plane:
-    """Points (N, 2) along the two directions of most variance, and the share of it that each explains."""
+    """Points (N, 2) along two principal components, their numbers, and the share of variance of each."""
 
     points: Points
+    components: tuple[int, int]
     shares: tuple[float, float]
 
 
-def principal(rows: NDArray[np.floating]) -> Plane:
-    """The two principal components of `rows` (N, C), by singular value decomposition.
+def principal(rows: NDArray[np.floating], components: tuple[int, int] = (1, 2)) -> Plane:
+    """Two principal components of `rows` (N, C), counted from 1, by singular value decomposition.
 
     The largest entry of a direction is positive, so that the picture is the same wherever it is drawn.
-    Raises DataError for numbers that are not finite.
+    Raises UsageError for a component that is not there, DataError for numbers that are not finite.
     """
+    if not all(1 <= one <= min(rows.shape) for one in components):
+        raise UsageError(
+            f"there are no components {components[0]} and {components[1]}", f"they are 1 to {min(rows.shape)}"
+        )
     if not np.isfinite(rows).all():
         raise DataError("the embeddings hold what is no number", "the weights may have diverged")
     centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
-    directions = directions[:2]
+    places = [one - 1 for one in components]
+    directions = directions[places]
     largest = np.abs(directions).argmax(axis=1)
     directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
     total = float((sizes**2).sum()) or 1.0
-    first, second = (float(size**2) / total for size in sizes[:2])
-    return Plane(centred @ directions.T, (first, second))
+    first, second = (float(size**2) / total for size in sizes[places])
+    return Plane(centred @ directions.T, components, (first, second))
 
 
 def drawing(plane: Plane, below: str) -> Drawing:
@@ -48,14 +54,14 @@ def drawing(plane: Plane, below: str) -> Drawing:
     picture = Drawing(900, 760, "embeddings of the 256 bytes in two dimensions")
     low, high = plane.points.min(axis=0), plane.points.max(axis=0)
     room = np.array([picture.width - 2 * _MARGIN, picture.height - _TOP - _BOTTOM - 24])
-    scale = float((room / np.maximum(high - low, 1e-12)).min())  # one for both, so that distances are true
+    scale = room / np.maximum(high - low, 1e-12)  # one for each: the second would else be a thin line
     places = (plane.points - (low + high) / 2) * scale * [1, -1] + [picture.width / 2, _TOP + room[1] / 2 + 8]
     names = [shown(byte) for byte in range(len(places))]
     labels = _labels(places, names)
-    first, second = plane.shares
+    (first, second), (across, up) = plane.shares, plane.components
     picture.title(
-        f"Embeddings of bytes: {first + second:.0%} of the variance ({first:.0%} across, {second:.0%} up)",
-        below,
+        "The embeddings of the 256 bytes",
+        f"{below}: component {across} to the right, {first:.0%} of the variance; {up} upwards, {second:.0%}",
     )
     for byte, (x, y) in enumerate(places):
         role = KINDS[kind(byte)]

@@ -54,7 +54,7 @@ def drawing(found: Expected, most: int, below: str) -> Drawing:
             Label(40, y + 14, f"0x{one.byte:02X}", "dim", 11, "middle", is_mono=True),
             Label(left - 12, y + 14, shown(one.byte), "ink", 12, "end", is_mono=True),
             Boxes([(left, y + 2, width, row - 5)], KINDS[name], title=title),
-            Label(left + width + 8, y + 14, f"{one.probability:.1%}  {one.bits:.1f} bits", "dim", 11),
+            Label(left + width + 8, y + 14, f"{one.probability:.1%}, {one.bits:.1f} bits", "dim", 11),
         )
     legend(picture, dict.fromkeys(kind(one.byte) for one in shown_bytes), picture.height - 16)
     return picture
