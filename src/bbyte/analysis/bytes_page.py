@@ -98,7 +98,8 @@ def _table(found: Surprisal, spans: Sequence[Span]) -> str:
     )
     heads = "".join(f'<th class="n">{name}</th>' for name in ("at byte", "bytes", "bits", "bits a byte"))
     return (
-        f"<section><h2>The costliest spans</h2><table><tr>{heads}<th>text</th></tr>{rows}</table></section>\n"
+        f"<section><h2>The costliest spans</h2><table><tr>{heads}<th>text</th></tr>{rows}</table>"
+        "<p>Those that cost most beyond the mean and one standard deviation of a byte.</p></section>\n"
     )
 
 

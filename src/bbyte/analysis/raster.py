@@ -44,13 +44,17 @@ def png(drawing: Drawing) -> bytes:
 
 
 def _draw(axes: Any, shape: Shape, order: int) -> None:
-    look: dict[str, Any] = {"color": ROLES[shape.role].either, "zorder": order}
+    from matplotlib.colors import to_rgba
+
+    colour = to_rgba(ROLES[shape.role].either)
+    look: dict[str, Any] = {"color": colour, "zorder": order}
     match shape:
         case Boxes():
             from matplotlib.collections import PolyCollection
 
             corners = [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)] for x, y, w, h in shape.boxes]
-            axes.add_collection(PolyCollection(corners, alpha=shape.opacity, linewidths=0, **look))
+            look["color"] = (*colour[:3], colour[3] * shape.opacity)
+            axes.add_collection(PolyCollection(corners, linewidths=0, **look))
         case Dot():
             from matplotlib.patches import Circle
 

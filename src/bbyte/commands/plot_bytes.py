@@ -117,9 +117,10 @@ def _write(
 ) -> None:
     from bbyte.analysis import bytes_page, entropy_picture, picture_file
 
-    about = f"{facts['model']}: {facts['bits per byte']} bits per byte of {facts['bytes']} bytes"
-    chart = entropy_picture.drawing(scored, sanitize(name), about)
-    if path.suffix.lower() == ".html":
+    about = f"{facts['model']}: {facts['bits per byte']} bits per byte of {scored.score.bytes:,} bytes"
+    is_page = path.suffix.lower() == ".html"
+    chart = entropy_picture.drawing(scored, "Along the text" if is_page else sanitize(name), about)
+    if is_page:
         picture_file.write_text(bytes_page.page(name, facts, scored, dear, chart), path, force=force)
     else:
         picture_file.write(chart, path, force=force)
