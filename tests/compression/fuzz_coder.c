@@ -54,7 +54,8 @@ static uint8_t *some_text(int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         text[i] = (uint8_t)(first + from_to(0, kinds - 1) * (kinds < 256 ? 17 : 1));
         if (i < 2 || !once_in(12)) continue;
-        for (int64_t left = from_to(1, 90), back = from_to(1, i); left > 0 && i < n; left--, i++) text[i] = text[i - back];
+        int64_t left = from_to(1, 90), back = from_to(1, i);
+        for (; left > 0 && i < n; left--, i++) text[i] = text[i - back];
         i--;
     }
     return text;
@@ -103,7 +104,7 @@ static void decode_garbage(const stream *s) {
     int64_t count = once_in(2) ? s->count : from_to(0, s->count + 3), said = once_in(2) ? s->n : from_to(0, s->n);
     uint32_t *words = malloc((size_t)count * sizeof *words + 1);
     for (int64_t i = 0; i < count; i++)
-        words[i] = i < s->count && !once_in(8) ? s->words[i] : once_in(3) ? 0u - (uint32_t)(dice() & 1) : (uint32_t)dice();
+        words[i] = i < s->count && !once_in(8) ? s->words[i] : (uint32_t)dice() | (once_in(3) ? UINT32_MAX : 0);
     coder *c = bbyte_coder_new(&tables, s->mode, said);
     EXPECT(c && !bbyte_coder_begin(c, words, count));
     for (int64_t i = 0; i < s->n; i++) {
@@ -155,7 +156,8 @@ static void by_session(const model *m, int path, int threads, stream *s) {
         if (is_garbage && s->count) s->words[from_to(0, s->count - 1)] ^= once_in(2) ? UINT32_MAX : (uint32_t)dice();
         bbyte_session_clear(b);
         EXPECT(!bbyte_coder_begin(c, s->words, s->count) && !bbyte_session_step(b, &zero, 1, NULL));
-        EXPECT(bbyte_session_decode(b, c, -1, found, 1) == WRONG_SIZE && bbyte_session_decode(b, c, 2, found, 0) == WRONG_SIZE);
+        EXPECT(bbyte_session_decode(b, c, -1, found, 1) == WRONG_SIZE);
+        EXPECT(bbyte_session_decode(b, c, 2, found, 0) == WRONG_SIZE);
         if (m->sizes.kind == TRANSFORMER) EXPECT(bbyte_session_decode(b, c, s->n + 1, found, 1) == FULL);
         int problem = GOOD;
         for (int64_t at = 0, length; at < s->n && !problem; at += length) {

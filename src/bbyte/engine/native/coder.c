@@ -32,8 +32,7 @@ static int frequencies_of(const float *logits, uint32_t *shares) {
         return NO_DISTRIBUTION;
     }
     for (int i = 0; i < VOCABULARY; i++) sum += parts[i];
-    for (int i = 1; i < VOCABULARY; i++)
-        if (parts[i] > parts[likeliest]) likeliest = i;
+    while (parts[likeliest] < 1 << TOTAL_BITS) likeliest++; /* there is one: exp(0) is 1 */
     double factor = (double)left / (double)sum;
     for (int i = 0; i < VOCABULARY; i++) {
         int32_t whole = (int32_t)((double)parts[i] * factor);

@@ -7,8 +7,8 @@
 
 enum {
     ORDERS = 8, LINE_BITS = 17, COUNT_LIMIT = 255, COUNTS = 15, FINE = 33,
-    INPUTS = 1 + 2 * ORDERS + 2 + 1, MIXERS = 3, MATCH_SETS = 7, LEARNING = 16, LAST_LEARNING = 6,
-    MATCH_BITS = 18, SHORTEST_MATCH = 5, LONGEST_MATCH = 63
+    INPUTS = 1 + 2 * ORDERS + 2 + 1, MIXERS = 3, MATCH_SETS = 7,
+    LEARNING_BITS = 16, LAST_LEARNING = 6, LAST_LEARNING_BITS = 20, MATCH_BITS = 18, SHORTEST_MATCH = 5, LONGEST_MATCH = 63
 };
 
 /* Half a byte of a context: of each of the 15 places in its tree a probability in 22 bits, its upper bit turned so
@@ -28,7 +28,7 @@ struct hybrid {
     size_t count, room, match; /* match: where the text went on the last time */
     uint32_t *places;          /* of hashes of SHORTEST_MATCH bytes */
     int length;
-    uint32_t word, word_before;
+    uint32_t word, word_before, hashes[ORDERS];
     /* Of the bit at hand: */
     int partial, bits_done, inputs[INPUTS], logits[MIXERS], shares[MIXERS], share;
     int32_t *chosen[MIXERS];
@@ -53,6 +53,52 @@ static void fill(hybrid *h) {
     for (int i = 0; i < MATCH_SETS; i++) h->of_length[i][0] = 65536;
 }
 
+static uint32_t hashed(uint32_t a, uint32_t b) {
+    uint32_t h = a * 0x2c1b3c6du ^ (b + 0x9e3779b9u) * 0x297a2d39u;
+    h ^= h >> 15;
+    h *= 0x85ebca6bu;
+    return h ^ h >> 13;
+}
+
+static uint32_t place_of(uint32_t hash) { return hash * 0x9e3779b1u >> (32 - LINE_BITS); }
+
+/* The line of a context: of two places the one that is its own, else the one that was used less, emptied. */
+static line *line_of(line *lines, uint32_t hash) {
+    uint32_t check = hash >> 16 | 1;
+    line *a = lines + place_of(hash), *b = lines + (place_of(hash) ^ 1);
+    if (a->check == check) return a;
+    if (b->check == check) return b;
+    line *taken = (a->slots[0] & 1023) <= (b->slots[0] & 1023) ? a : b;
+    memset(taken, 0, sizeof *taken);
+    taken->check = check;
+    return taken;
+}
+
+static uint32_t previous(const hybrid *h, size_t back) { return h->count >= back ? h->text[h->count - back] : 0; }
+
+/* Six contexts of 1 to 6 bytes, the letters of the word with the byte before, and that word with the one before it.
+   Their lines are asked for, so that they are at hand when they are looked at. */
+static void hash_contexts(hybrid *h) {
+    uint32_t low = 0, high = 0, partial = (uint32_t)h->partial;
+    for (uint32_t i = 0; i < 6; i++) {
+        if (i < 4)
+            low |= previous(h, i + 1) << 8 * i;
+        else
+            high |= previous(h, i + 1) << 8 * (i - 4);
+        h->hashes[i] = hashed(hashed(low, high + i * 0x1000193u), partial);
+    }
+    h->hashes[6] = hashed(hashed(h->word, previous(h, 1)), partial + 0x10000u);
+    h->hashes[7] = hashed(hashed(h->word, h->word_before), partial + 0x20000u);
+    for (int i = 0; i < ORDERS; i++) {
+        __builtin_prefetch(h->lines[i] + place_of(h->hashes[i]), 1);
+        __builtin_prefetch(h->lines[i] + (place_of(h->hashes[i]) ^ 1), 1);
+    }
+}
+
+static void find_lines(hybrid *h) {
+    for (int i = 0; i < ORDERS; i++) h->here[i] = line_of(h->lines[i], h->hashes[i]);
+}
+
 hybrid *hybrid_new(const coder_tables *tables, int64_t longest) {
     hybrid *h = calloc(1, sizeof *h);
     if (!h) return NULL;
@@ -68,42 +114,9 @@ hybrid *hybrid_new(const coder_tables *tables, int64_t longest) {
     for (int i = 0; i < ORDERS; i++)
         h->lines[i] = (line *)((char *)h->memory + first) + ((size_t)i << LINE_BITS);
     fill(h);
+    h->partial = 1;
+    hash_contexts(h);
     return h;
-}
-
-static uint32_t hashed(uint32_t a, uint32_t b) {
-    uint32_t h = a * 0x2c1b3c6du ^ (b + 0x9e3779b9u) * 0x297a2d39u;
-    h ^= h >> 15;
-    h *= 0x85ebca6bu;
-    return h ^ h >> 13;
-}
-
-/* The line of a context: of two places the one that is its own, else the one that was used less, emptied. */
-static line *line_of(line *lines, uint32_t hash) {
-    uint32_t check = hash >> 16 | 1, at = hash * 0x9e3779b1u >> (32 - LINE_BITS);
-    line *a = lines + at, *b = lines + (at ^ 1);
-    if (a->check == check) return a;
-    if (b->check == check) return b;
-    line *taken = (a->slots[0] & 1023) <= (b->slots[0] & 1023) ? a : b;
-    memset(taken, 0, sizeof *taken);
-    taken->check = check;
-    return taken;
-}
-
-static uint32_t previous(const hybrid *h, size_t back) { return h->count >= back ? h->text[h->count - back] : 0; }
-
-/* Six contexts of 1 to 6 bytes, the letters of the word with the byte before, and that word with the one before it. */
-static void find_lines(hybrid *h) {
-    uint32_t low = 0, high = 0, partial = (uint32_t)h->partial;
-    for (uint32_t i = 0; i < 6; i++) {
-        if (i < 4)
-            low |= previous(h, i + 1) << 8 * i;
-        else
-            high |= previous(h, i + 1) << 8 * (i - 4);
-        h->here[i] = line_of(h->lines[i], hashed(hashed(low, high + i * 0x1000193u), partial));
-    }
-    h->here[6] = line_of(h->lines[6], hashed(hashed(h->word, previous(h, 1)), partial + 0x10000u));
-    h->here[7] = line_of(h->lines[7], hashed(hashed(h->word, h->word_before), partial + 0x20000u));
 }
 
 static int bounded(int64_t x, int most) { return x > most ? most : x < -most ? -most : (int)x; }
@@ -181,10 +194,13 @@ static uint32_t predict(hybrid *h, uint32_t zero, uint32_t one) {
     return (uint32_t)h->share;
 }
 
-/* Weights stay within 64 either way. */
-static void teach(int32_t *weights, const int *inputs, int count, int error, int rate) {
-    for (int i = 0; i < count; i++)
-        weights[i] = bounded(weights[i] + (((int64_t)inputs[i] * error * rate + (1 << 19)) >> 20), 64 << 16);
+/* By input * error / 2^bits, rounded; products stay below 2^31, and weights within 64 either way. */
+static void teach(int32_t *weights, const int *inputs, int count, int error, int bits) {
+    for (int i = 0; i < count; i++) {
+        int taught = weights[i] + ((inputs[i] * error + (1 << (bits - 1))) >> bits);
+        taught = taught < 64 << 16 ? taught : 64 << 16;
+        weights[i] = taught > -(64 << 16) ? taught : -(64 << 16);
+    }
 }
 
 static void teach_contexts(hybrid *h, int bit) {
@@ -200,9 +216,9 @@ static void teach_contexts(hybrid *h, int bit) {
 
 static void learn(hybrid *h, int bit) {
     int target = bit << TOTAL_BITS, guess = expected_bit(h);
-    teach(h->last[h->partial], h->logits, MIXERS, (target - h->share) / 256, LAST_LEARNING);
+    teach(h->last[h->partial], h->logits, MIXERS, (target - h->share) / 256 * LAST_LEARNING, LAST_LEARNING_BITS);
     for (int m = 0; m < MIXERS; m++)
-        teach(h->chosen[m], h->inputs, INPUTS, (target - h->shares[m]) / 256, LEARNING);
+        teach(h->chosen[m], h->inputs, INPUTS, (target - h->shares[m]) / 256, LEARNING_BITS);
     teach_contexts(h, bit);
     if (guess >= 0) {
         uint16_t *p = &h->of_match[h->length];
@@ -210,7 +226,9 @@ static void learn(hybrid *h, int bit) {
         if (guess != bit) h->length = 0;
     }
     h->partial = h->partial << 1 | bit;
-    if (++h->bits_done == 4) find_lines(h);
+    if (++h->bits_done != 4) return;
+    hash_contexts(h);
+    find_lines(h);
 }
 
 /* The match goes on, or another is looked for among the places of the last five bytes. */
@@ -231,8 +249,7 @@ static void find_match(hybrid *h) {
     *place = (uint32_t)h->count;
 }
 
-static void end_byte(hybrid *h, int byte) {
-    if (h->count == h->room) return; /* more than was said: nothing more is learned */
+static void remember(hybrid *h, int byte) {
     int lower = byte | 32, is_letter = ('a' <= lower && lower <= 'z') || byte >= 128;
     h->text[h->count++] = (uint8_t)byte;
     if (!is_letter && h->word) h->word_before = h->word;
@@ -240,11 +257,17 @@ static void end_byte(hybrid *h, int byte) {
     find_match(h);
 }
 
+/* More than was said is not remembered. */
+static void end_byte(hybrid *h, int byte) {
+    if (h->count < h->room) remember(h, byte);
+    h->partial = 1, h->bits_done = 0;
+    hash_contexts(h);
+}
+
 /* Sums of shares below each place of the tree of a byte: place 1 has them all. */
 static void begin_byte(hybrid *h, const uint32_t *shares, uint32_t *places) {
     memcpy(places + 256, shares, 256 * sizeof *places);
     for (int i = 255; i > 0; i--) places[i] = places[2 * i] + places[2 * i + 1];
-    h->partial = 1, h->bits_done = 0;
     find_lines(h);
 }
 
