@@ -52,6 +52,8 @@ def attention(loaded: "Loaded", text: bytes) -> list[Maps]:
             f"{loaded.found.path} is a {loaded.family.name} model, which has no attention: it keeps a state",
             "bbyte plot bytes shows what such a model expects",
         )
+    if not text:
+        raise UsageError("there is nothing to read", "--prompt with a text")
     if len(text) + 1 > context:
         raise UsageError(
             f"the prompt is {len(text):,} bytes long, and the model sees {context - 1:,} at once",

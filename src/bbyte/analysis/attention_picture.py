@@ -41,7 +41,7 @@ def drawing(
         _TOP + 18 + len(layers) * (_SIDE + 8) + 30,
         "attention maps by layer and head",
     )
-    picture.title("Attention: from each byte (down) to those before it (across)", below)
+    picture.title("Attention: from each byte (down) to those it looks at (across)", below)
     for column, number in enumerate(heads):
         x = 64 + column * (_SIDE + 8)
         picture.add(Label(x + _SIDE / 2, _TOP + 10, f"head {number}", anchor="middle"))
@@ -63,7 +63,7 @@ def _large(weights: Maps, text: bytes, name: str, below: str) -> Drawing:
     cell = max(5.0, min(22.0, 640 / count))
     left, top, side = 70.0, _TOP + 46.0, cell * count
     picture = Drawing(max(480.0, left + side + 24), top + side + 34, f"attention map, {name}")
-    picture.title(f"{name}: from each byte (down) to those before it (across)", below)
+    picture.title(f"{name}: from each byte (down) to those it looks at (across)", below)
     picture.add(Boxes([(left, top, side, side)], "rule", 0.35))
     picture.add(*_shades(weights, left, top, cell * count))
     names = ["0", *(shown(byte) for byte in text)]

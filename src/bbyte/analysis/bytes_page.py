@@ -8,7 +8,7 @@ from html import escape
 from itertools import groupby
 
 from bbyte.analysis import themed_svg
-from bbyte.analysis.characters import NEWLINE, TAB, Character, characters, level_names
+from bbyte.analysis.characters import PLAIN, Character, characters, level_names
 from bbyte.analysis.costliest import Span
 from bbyte.analysis.drawing import Drawing
 from bbyte.analysis.surprisal import Surprisal
@@ -16,7 +16,6 @@ from bbyte.analysis.theme import LEVELS, PAPER, ROLES, picture_style
 from bbyte.sanitize import sanitize, sanitize_bytes
 
 _LONGEST = 160
-_PLAIN = {NEWLINE: "\n", TAB: "\t"}
 
 
 def page(name: str, facts: Mapping[str, str], found: Surprisal, spans: Sequence[Span], chart: Drawing) -> str:
@@ -42,7 +41,7 @@ def marked(text: Iterable[Character]) -> Iterator[str]:
     """The characters as HTML; those of a level above 0 have words that appear when they are pointed at."""
     for level, some in groupby(text, key=lambda one: one.level):
         if level == 0:
-            yield escape("".join(_PLAIN.get(one.shown, one.shown) for one in some))
+            yield escape("".join(PLAIN.get(one.shown, one.shown) for one in some))
             continue
         for one in some:
             more = f" to {one.stop - 1:,}" if one.stop > one.start + 1 else ""

@@ -13,6 +13,8 @@ EDGES = (1, 2, 3, 5, 8)
 """Bits of a character at which it comes to the next level."""
 INVALID = "\N{REPLACEMENT CHARACTER}"
 NEWLINE, TAB = "↵\n", "→\t"
+PLAIN = {NEWLINE: "\n", TAB: "\t"}
+"""How these stand in a text where they cost next to nothing."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bbyte.errors import BbyteError
 from bbyte.evaluation import InMemory, Score, bits_per_byte, bits_per_byte_carried
 from bbyte.models.contract import Cost
 
@@ -46,7 +47,7 @@ class Surprisal:
 def surprisal(
     data: bytes, scorer: Scorer, on_progress: Callable[[int, int], None] | None = None
 ) -> Surprisal:
-    """Score each byte of `data`. Raises what `evaluation.bits_per_byte` raises."""
+    """Score each byte of `data`. Raises what `evaluation.bits_per_byte` raises, also for infinite costs."""
     bits: list[Figures] = []
     entropy: list[Figures] = []
 
@@ -65,7 +66,13 @@ def surprisal(
             measure, source, context=scorer.context, stride=scorer.stride, batch_size=scorer.batch_size,
             on_progress=on_progress,
         )  # fmt: skip
-    return Surprisal(data, np.concatenate(bits), np.concatenate(entropy), score)
+    found = np.concatenate(bits)
+    if not np.isfinite(found).all():
+        raise BbyteError(
+            f"the model gives byte {int(np.argmin(np.isfinite(found)))} no probability at all",
+            "its weights may have diverged: try an earlier checkpoint",
+        )
+    return Surprisal(data, found, np.concatenate(entropy), score)
 
 
 def log_probabilities(logits: NDArray[Any]) -> Figures:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from bbyte.analysis.characters import NEWLINE, TAB, Character, level_names
+if TYPE_CHECKING:
+    from bbyte.analysis.characters import Character
 
 STYLES = (
     "", "#101010 on #b8b09a", "#101010 on #cfa85a", "#101010 on #e08a3c", "bold #ffffff on #c8452d",
@@ -15,15 +17,16 @@ STYLES = (
 
 Without colours the costliest two remain bold and underlined.
 """
-_PLAIN = {NEWLINE: "\n", TAB: "\t"}
 
 
-def coloured(text: Iterable[Character]) -> Text:
+def coloured(text: "Iterable[Character]") -> Text:
     """The characters, each on the colour of its level."""
+    from bbyte.analysis.characters import PLAIN
+
     drawn = Text()
     for level, some in groupby(text, key=lambda one: one.level):
         for one in some:
-            shown = _PLAIN.get(one.shown, one.shown) if level == 0 else one.shown
+            shown = PLAIN.get(one.shown, one.shown) if level == 0 else one.shown
             # A line's end is not coloured, or the colour would run to the edge of the screen.
             drawn.append(shown.rstrip("\n"), STYLES[level])
             drawn.append("\n" if shown.endswith("\n") else "")
@@ -32,7 +35,9 @@ def coloured(text: Iterable[Character]) -> Text:
 
 def legend() -> Text:
     """What the colours mean."""
-    drawn = Text("bits of a character: ", "dim")
+    from bbyte.analysis.characters import level_names
+
+    drawn = Text.assemble(("bits of a character: ", "dim"))
     for style, words in zip(STYLES, level_names(), strict=True):
         drawn.append(f" {words} ", style)
         drawn.append(" ")
