@@ -1,4 +1,4 @@
-/* Lossless coding with a model's predictions: docs/compression.md. */
+/* Lossless coding with a model's predictions: docs/coder.md. */
 #ifndef BBYTE_CODER_H
 #define BBYTE_CODER_H
 

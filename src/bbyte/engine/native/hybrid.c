@@ -1,5 +1,5 @@
 /* The model's prediction mixed, bit by bit, with those of contexts seen in the chunk: whole numbers throughout, as
-   docs/compression.md has it. */
+   docs/coder.md has it. */
 #include "coder.h"
 
 #include <stdlib.h>
