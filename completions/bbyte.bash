@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte doctor'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte infill'|'bbyte compress'|'bbyte decompress'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte doctor'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte play'|'bbyte infill'|'bbyte compress'|'bbyte decompress'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte plot bytes'|'bbyte plot next'|'bbyte plot embeddings'|'bbyte plot attention'|'bbyte plot weights'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -83,6 +83,19 @@ _bbyte() {
         'bbyte generate:--utf8') COMPREPLY=($(compgen -W 'any valid' -- "$current")); return ;;
         'bbyte generate:--seed') return ;;
         'bbyte generate:--config') return ;;
+        'bbyte play:--device') return ;;
+        'bbyte play:--engine') COMPREPLY=($(compgen -W 'auto native numpy torch' -- "$current")); return ;;
+        'bbyte play:--threads') return ;;
+        'bbyte play:--temperature') return ;;
+        'bbyte play:--top-k') return ;;
+        'bbyte play:--top-p') return ;;
+        'bbyte play:--min-p') return ;;
+        'bbyte play:--repetition-penalty') return ;;
+        'bbyte play:--penalty-window') return ;;
+        'bbyte play:--utf8') COMPREPLY=($(compgen -W 'any valid' -- "$current")); return ;;
+        'bbyte play:--seed') return ;;
+        'bbyte play:--length') return ;;
+        'bbyte play:--config') return ;;
         'bbyte infill:--ckpt') return ;;
         'bbyte infill:--prompt') return ;;
         'bbyte infill:--file') return ;;
@@ -412,6 +425,37 @@ _bbyte() {
         'bbyte plot run:--out') return ;;
         'bbyte plot run:--root') return ;;
         'bbyte plot run:--config') return ;;
+        'bbyte plot bytes:--ckpt') return ;;
+        'bbyte plot bytes:--max-bytes') return ;;
+        'bbyte plot bytes:--spans') return ;;
+        'bbyte plot bytes:--out') return ;;
+        'bbyte plot bytes:--device') return ;;
+        'bbyte plot bytes:--engine') COMPREPLY=($(compgen -W 'auto native numpy torch' -- "$current")); return ;;
+        'bbyte plot bytes:--threads') return ;;
+        'bbyte plot bytes:--config') return ;;
+        'bbyte plot next:--prompt') return ;;
+        'bbyte plot next:--ckpt') return ;;
+        'bbyte plot next:--top') return ;;
+        'bbyte plot next:--out') return ;;
+        'bbyte plot next:--device') return ;;
+        'bbyte plot next:--engine') COMPREPLY=($(compgen -W 'auto native numpy torch' -- "$current")); return ;;
+        'bbyte plot next:--threads') return ;;
+        'bbyte plot next:--config') return ;;
+        'bbyte plot embeddings:--ckpt') return ;;
+        'bbyte plot embeddings:--across') return ;;
+        'bbyte plot embeddings:--up') return ;;
+        'bbyte plot embeddings:--out') return ;;
+        'bbyte plot embeddings:--config') return ;;
+        'bbyte plot attention:--prompt') return ;;
+        'bbyte plot attention:--layer') return ;;
+        'bbyte plot attention:--head') return ;;
+        'bbyte plot attention:--ckpt') return ;;
+        'bbyte plot attention:--out') return ;;
+        'bbyte plot attention:--device') return ;;
+        'bbyte plot attention:--config') return ;;
+        'bbyte plot weights:--ckpt') return ;;
+        'bbyte plot weights:--out') return ;;
+        'bbyte plot weights:--config') return ;;
         'bbyte ckpt ls:--root') return ;;
         'bbyte ckpt ls:--config') return ;;
         'bbyte ckpt show:--config') return ;;
@@ -429,7 +473,7 @@ _bbyte() {
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart doctor pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate infill compress decompress plan train runs plot ckpt export" ;;
+        'bbyte:'*) words="quickstart doctor pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate play infill compress decompress plan train runs plot ckpt export" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte doctor:'-*) words="--quiet --json --config --help" ;;
         'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
@@ -440,6 +484,7 @@ _bbyte() {
         'bbyte eval-bpb:'-*) words="--data --context --stride --batch-size --max-bytes --all-steps --anchors --draws --seed --rates --exact --markdown --device --precision --threads --quiet --json --config --help" ;;
         'bbyte lm-eval:'-*) words="--tasks --ckpt --include-path --limit --num-fewshot --batch-size --seed --output --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --stop --num-samples --echo --no-echo --device --engine --threads --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --quiet --json --config --help" ;;
+        'bbyte play:'-*) words="--device --engine --threads --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --length --quiet --json --config --help" ;;
         'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
         'bbyte compress:'-*) words="--out --stdout --keep --force --level --ckpt --hybrid --adapt --threads --chunk-bytes --verify --no-verify --ratio-only --test --list --quiet --json --config --help" ;;
         'bbyte decompress:'-*) words="--out --stdout --keep --force --test --salvage --ckpt --threads --quiet --json --config --help" ;;
@@ -461,8 +506,13 @@ _bbyte() {
         'bbyte runs rm:'-*) words="--yes --root --quiet --json --config --help" ;;
         'bbyte runs report:'-*) words="--root --quiet --json --config --help" ;;
         'bbyte plot:'-*) words="--help" ;;
-        'bbyte plot:'*) words="run" ;;
+        'bbyte plot:'*) words="run bytes next embeddings attention weights" ;;
         'bbyte plot run:'-*) words="--x --out --terminal --root --quiet --json --config --help" ;;
+        'bbyte plot bytes:'-*) words="--ckpt --max-bytes --spans --out --force --terminal --device --engine --threads --quiet --json --config --help" ;;
+        'bbyte plot next:'-*) words="--prompt --ckpt --top --out --force --device --engine --threads --quiet --json --config --help" ;;
+        'bbyte plot embeddings:'-*) words="--ckpt --across --up --out --force --quiet --json --config --help" ;;
+        'bbyte plot attention:'-*) words="--prompt --layer --head --ckpt --out --force --device --quiet --json --config --help" ;;
+        'bbyte plot weights:'-*) words="--ckpt --out --force --quiet --json --config --help" ;;
         'bbyte ckpt:'-*) words="--help" ;;
         'bbyte ckpt:'*) words="ls show diff" ;;
         'bbyte ckpt ls:'-*) words="--root --quiet --json --config --help" ;;

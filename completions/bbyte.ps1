@@ -13,13 +13,14 @@ $bbytePlaces = @{
         @('eval-bpb', 'Score data in bits per byte'),
         @('lm-eval', 'Run tasks of lm-evaluation-harness on a checkpoint'),
         @('generate', 'Write on from a prompt, byte by byte'),
+        @('play', 'Write a text in turns with a model'),
         @('infill', 'Fill the holes of a text from both sides'),
         @('compress', 'Compress files'),
         @('decompress', 'Decompress archives'),
         @('plan', 'Plan a run'),
         @('train', 'Train a model'),
         @('runs', 'Look at the runs there are, compare and remove them'),
-        @('plot', 'Draw curves'),
+        @('plot', 'Draw pictures of runs, texts and models'),
         @('ckpt', 'Look at checkpoints'),
         @('export', 'Export checkpoints'),
         @('--version', 'Show the versions of bbyte and Python.'),
@@ -153,6 +154,24 @@ $bbytePlaces = @{
         @('--penalty-window', 'How many bytes back the repetition penalty looks'),
         @('--utf8', 'valid: only bytes that can go on a text in UTF-8'),
         @('--seed', 'The same seed gives the same bytes'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte play' = @(
+        @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--engine', 'What computes: auto takes native for packed checkpoints on a CPU.'),
+        @('--threads', 'CPU threads; 0 takes what pays.'),
+        @('--temperature', 'Below 1 sharpens the distribution, above 1 flattens it; 0 takes the likeliest byte'),
+        @('--top-k', 'Keep only the k likeliest bytes; 0 keeps all'),
+        @('--top-p', 'Keep the likeliest bytes that together have this probability; 1 keeps all'),
+        @('--min-p', 'Keep bytes at least this fraction as likely as the likeliest; 0 keeps all'),
+        @('--repetition-penalty', 'Above 1 makes bytes of the last --penalty-window less likely'),
+        @('--penalty-window', 'How many bytes back the repetition penalty looks'),
+        @('--utf8', 'valid: only bytes that can go on a text in UTF-8'),
+        @('--seed', 'The same seed gives the same bytes'),
+        @('--length', 'How many bytes are written before you are asked again'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -689,6 +708,11 @@ $bbytePlaces = @{
     )
     'bbyte plot' = @(
         @('run', 'Compare runs'),
+        @('bytes', 'Colour a text by surprisal'),
+        @('next', 'Show what the model expects next'),
+        @('embeddings', 'Draw the embeddings of the 256 bytes in two dimensions, by principal components, coloured by kind'),
+        @('attention', 'Draw where each head of a transformer looks while it reads a text'),
+        @('weights', 'Draw the weights of each layer'),
         @('--help', 'Show this message and exit.')
     )
     'bbyte plot run' = @(
@@ -696,6 +720,68 @@ $bbytePlaces = @{
         @('--out', 'Picture, .png or .svg (default in a pipe: one in artifacts/plots).'),
         @('--terminal', 'Draw in text, also where stdout is no terminal.'),
         @('--root', 'Folder of runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plot bytes' = @(
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest, else the starter model).'),
+        @('--max-bytes', 'Read only the first so many bytes.'),
+        @('--spans', 'How many of the costliest spans to list.'),
+        @('--out', 'A page, .html, or the curve alone, .svg or .png (default: artifacts/plots).'),
+        @('--force', 'Replace a picture that is there.'),
+        @('--terminal', 'Show the text also where stdout is no terminal.'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--engine', 'What computes: auto takes native for packed checkpoints on a CPU.'),
+        @('--threads', 'CPU threads; 0 takes what pays.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plot next' = @(
+        @('--prompt', 'Text before the byte; - reads it from stdin.'),
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest, else the starter model).'),
+        @('--top', 'How many of the likeliest bytes.'),
+        @('--out', 'Picture, .svg or .png (default: one in artifacts/plots).'),
+        @('--force', 'Replace a picture that is there.'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--engine', 'What computes: auto takes native for packed checkpoints on a CPU.'),
+        @('--threads', 'CPU threads; 0 takes what pays.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plot embeddings' = @(
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest, else the starter model).'),
+        @('--across', 'The component that goes to the right.'),
+        @('--up', 'The component that goes upwards.'),
+        @('--out', 'Picture, .svg or .png (default: one in artifacts/plots).'),
+        @('--force', 'Replace a picture that is there.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plot attention' = @(
+        @('--prompt', 'The text that is read; - takes it from stdin.'),
+        @('--layer', 'Only this layer, from 0.'),
+        @('--head', 'Only this head, from 0.'),
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest, else the starter model).'),
+        @('--out', 'Picture, .svg or .png (default: one in artifacts/plots).'),
+        @('--force', 'Replace a picture that is there.'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte plot weights' = @(
+        @('--ckpt', 'Checkpoint, or folder of a run (default: the newest, else the starter model).'),
+        @('--out', 'Picture, .svg or .png (default: one in artifacts/plots).'),
+        @('--force', 'Replace a picture that is there.'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -833,6 +919,19 @@ $bbyteChoices = @{
     'bbyte generate --utf8' = @('any', 'valid')
     'bbyte generate --seed' = @()
     'bbyte generate --config' = @()
+    'bbyte play --device' = @()
+    'bbyte play --engine' = @('auto', 'native', 'numpy', 'torch')
+    'bbyte play --threads' = @()
+    'bbyte play --temperature' = @()
+    'bbyte play --top-k' = @()
+    'bbyte play --top-p' = @()
+    'bbyte play --min-p' = @()
+    'bbyte play --repetition-penalty' = @()
+    'bbyte play --penalty-window' = @()
+    'bbyte play --utf8' = @('any', 'valid')
+    'bbyte play --seed' = @()
+    'bbyte play --length' = @()
+    'bbyte play --config' = @()
     'bbyte infill --ckpt' = @()
     'bbyte infill --prompt' = @()
     'bbyte infill --file' = @()
@@ -1162,6 +1261,37 @@ $bbyteChoices = @{
     'bbyte plot run --out' = @()
     'bbyte plot run --root' = @()
     'bbyte plot run --config' = @()
+    'bbyte plot bytes --ckpt' = @()
+    'bbyte plot bytes --max-bytes' = @()
+    'bbyte plot bytes --spans' = @()
+    'bbyte plot bytes --out' = @()
+    'bbyte plot bytes --device' = @()
+    'bbyte plot bytes --engine' = @('auto', 'native', 'numpy', 'torch')
+    'bbyte plot bytes --threads' = @()
+    'bbyte plot bytes --config' = @()
+    'bbyte plot next --prompt' = @()
+    'bbyte plot next --ckpt' = @()
+    'bbyte plot next --top' = @()
+    'bbyte plot next --out' = @()
+    'bbyte plot next --device' = @()
+    'bbyte plot next --engine' = @('auto', 'native', 'numpy', 'torch')
+    'bbyte plot next --threads' = @()
+    'bbyte plot next --config' = @()
+    'bbyte plot embeddings --ckpt' = @()
+    'bbyte plot embeddings --across' = @()
+    'bbyte plot embeddings --up' = @()
+    'bbyte plot embeddings --out' = @()
+    'bbyte plot embeddings --config' = @()
+    'bbyte plot attention --prompt' = @()
+    'bbyte plot attention --layer' = @()
+    'bbyte plot attention --head' = @()
+    'bbyte plot attention --ckpt' = @()
+    'bbyte plot attention --out' = @()
+    'bbyte plot attention --device' = @()
+    'bbyte plot attention --config' = @()
+    'bbyte plot weights --ckpt' = @()
+    'bbyte plot weights --out' = @()
+    'bbyte plot weights --config' = @()
     'bbyte ckpt ls --root' = @()
     'bbyte ckpt ls --config' = @()
     'bbyte ckpt show --config' = @()

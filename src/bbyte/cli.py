@@ -24,6 +24,7 @@ from bbyte.commands import (
     lm_eval,
     pack,
     plan,
+    play,
     plot,
     quickstart,
     runs,
@@ -70,6 +71,7 @@ register(app, "lm-eval", lm_eval.lm_eval, panel="Measure", examples=lm_eval.EXAM
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
 )
+register(app, "play", play.play, panel="Write", examples=play.EXAMPLES, configs=play.CONFIGS)
 register(app, "infill", infill.infill, panel="Write", examples=infill.EXAMPLES, configs=infill.CONFIGS)
 register(app, "compress", compress.compress, panel="Compress", examples=compress.EXAMPLES)
 register(app, "decompress", decompress.decompress, panel="Compress", examples=decompress.EXAMPLES)

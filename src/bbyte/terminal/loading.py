@@ -9,6 +9,7 @@ from bbyte.terminal.screen import Screen
 if TYPE_CHECKING:
     from bbyte.checkpoint.find import Found
     from bbyte.checkpoint.store import Loaded
+    from bbyte.generation.session import Opened
     from bbyte.models.contract import Predictor
 
 Engine = Literal["auto", "native", "numpy", "torch"]
@@ -73,6 +74,20 @@ def next_byte_view(loaded: "Loaded", lanes: int = 1) -> "Predictor":
             "bbyte infill fills holes in a text with it",
         )
     return loaded.family.predictor(loaded.model, loaded.meta.context, lanes)
+
+
+def opened(screen: Screen, ckpt: Path | None, device: str, by: Engine = "auto", threads: int = 0) -> "Opened":
+    """The checkpoint asked for, or the default one, ready to write and, where it can, to fill holes."""
+    from bbyte.generation.session import Opened
+    from bbyte.models.families import families
+
+    found = chosen(screen, ckpt)
+    about = str(found.path), found.meta.family, found.meta.context
+    make = families()[found.meta.family].infiller
+    if make is None or by in ("native", "numpy"):
+        return Opened(*about, predictor(screen, found, device, by, threads))
+    loaded = load_found(screen, found, device, threads)
+    return Opened(*about, next_byte_view(loaded), make(loaded.model, found.meta.context))
 
 
 def chosen(screen: Screen, ckpt: Path | None) -> "Found":
