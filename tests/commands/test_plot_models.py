@@ -139,7 +139,8 @@ def test_weights(place, models, capfd):
         (["embeddings", "--out", "text.txt"], "does not end in", 2),
         (["embeddings", "--across", "900"], "no components", 2),
         (["attention", "--prompt", "a"], "has no attention", 2),
-        (["next", "--top", "257"], "at most 256", 2), (["weights", "--out", "there.svg"], "is there already", 2),
+        (["next", "--top", "257"], "at most 256", 2),
+        (["weights", "--out", "there.svg"], "is there already", 2),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_is_said(place, models, capfd, words, message, code):
@@ -161,5 +162,5 @@ def test_force_draws_anew(place, models, capfd):
 )
 def test_of_packed_checkpoints_nothing_loads_torch(place, models, words):
     given = ["plot", *words, "--ckpt", str(models / "ternary")]
-    code = f"import sys; from bbyte.cli import main; assert main({given!r}) == 0; assert 'torch' not in sys.modules"
+    code = f"import sys; from bbyte.cli import main; sys.exit(main({given!r}) or 'torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=place)
