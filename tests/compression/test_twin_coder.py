@@ -115,8 +115,6 @@ def test_a_context_learns_what_follows():
     assert costs[0] == 0 and abs(costs[-1] - math.log(9)) < 0.5
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "expected"), [(7, 2, 3), (-7, 2, -3), (-1, 64, 0), (-128, 64, -2)]
-)
+@pytest.mark.parametrize(("a", "b", "expected"), [(7, 2, 3), (-7, 2, -3), (-1, 64, 0), (-128, 64, -2)])
 def test_towards_zero(a, b, expected):
     assert towards_zero(a, b) == expected
