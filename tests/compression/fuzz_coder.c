@@ -1,6 +1,6 @@
 /* Random texts, models and streams through the native coder: fuzz_coder FIRST COUNT [THREADS]. For each seed of COUNT
    from FIRST on, what was coded must come back, and what no coder wrote do no harm. Compiled with sanitizers, which
-   watch for the rest; linked so that memory can be refused at any allocation. */
+   watch for the rest; linked so that memory can be refused at any allocation. Prints a digest of all streams. */
 #define main fuzz_core
 #include "../engine/fuzz_core.c"
 #undef main
@@ -29,6 +29,7 @@ void *__wrap_realloc(void *, size_t);
 void *__wrap_realloc(void *memory, size_t size) { return refused() ? NULL : __real_realloc(memory, size); }
 
 static coder_tables tables;
+static uint64_t digest; /* of all words that were written */
 
 static void fill_tables(void) {
     for (int i = -LARGEST_STRETCH; i <= LARGEST_STRETCH; i++)
@@ -88,6 +89,10 @@ static void encode(stream *s) {
     EXPECT(s->count >= 0 && (s->count == 0) == (s->n == 0));
     s->words = malloc((size_t)s->count * sizeof *s->words + 1);
     if (s->count) memcpy(s->words, bbyte_coder_words(c), (size_t)s->count * sizeof *s->words);
+    for (int64_t i = 0; i < s->count; i++) {
+        digest = (digest ^ s->words[i]) * 0x9e3779b97f4a7c15u;
+        digest ^= digest >> 29;
+    }
     bbyte_coder_free(c);
 }
 
@@ -201,5 +206,6 @@ int main(int count, char **words) {
         free(s.text), free(s.logits), free(s.words);
         if (once_in(2)) with_a_model(count > 3 ? atoi(words[3]) : 2);
     }
+    printf("%016llx\n", (unsigned long long)digest);
     return 0;
 }
