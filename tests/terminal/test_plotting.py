@@ -26,6 +26,9 @@ def test_names_of_pictures_are_plain(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = place(Screen(), None, ["../run/step-1", "next", "a/b\x1b é.."], (".svg",), force=False)
     assert str(path) == "artifacts/plots/run_step_1-next-a_b.svg"
+    assert (
+        place(Screen(), None, ["m", "\u65e5", "b" * 999], (".svg",), force=False).name == f"m-{'b' * 60}.svg"
+    )
     assert place(Screen(json=True), None, ["x"], (".svg",), force=False) is None
     with pytest.raises(UsageError):
         place(Screen(), tmp_path / "x.gif", ["x"], (".svg",), force=False)

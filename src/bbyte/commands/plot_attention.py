@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bbyte.terminal.loading import chosen, load_found
-from bbyte.terminal.plotting import Ckpt, Force, Out, first_words, name_of, place, prompt_bytes
+from bbyte.terminal.plotting import Ckpt, Force, Out, name_of, place, prompt_bytes
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def plot_attention(
     text = prompt_bytes(prompt)
     found = chosen(screen, ckpt)
     which = [f"{name}{number}" for name, number in (("layer", layer), ("head", head)) if number is not None]
-    words = (name_of(found), "attention", *which, first_words(text))
+    words = (name_of(found), "attention", *which, text.decode("utf-8", "replace"))
     path = place(screen, out, words, picture_file.DRAWN, force=force)
     maps = attention.attention(load_found(screen, found, device), text)
     about = f"{name_of(found)}, reading: {clipped(sanitize_bytes(text).replace(chr(10), '↵'), 60)}"

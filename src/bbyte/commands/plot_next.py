@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bbyte.terminal.loading import Engine, chosen, predictor
-from bbyte.terminal.plotting import Ckpt, Force, Out, bar, first_words, name_of, place, prompt_bytes
+from bbyte.terminal.plotting import Ckpt, Force, Out, bar, name_of, place, prompt_bytes
 from bbyte.terminal.screen import Screen
 
 EXAMPLES = (
@@ -37,7 +37,13 @@ def plot_next(
 
     text = prompt_bytes(prompt)
     found = chosen(screen, ckpt)
-    path = place(screen, out, (name_of(found), "next", first_words(text)), picture_file.DRAWN, force=force)
+    path = place(
+        screen,
+        out,
+        (name_of(found), "next", text.decode("utf-8", "replace")),
+        picture_file.DRAWN,
+        force=force,
+    )
     model = predictor(screen, found, device, engine, threads)
     model.reset()
     model.prime(text)

@@ -38,8 +38,8 @@ def place(
 
     if out is None and screen.json:
         return None
-    plain = "-".join(re.sub(r"[^\w.]+", "_", word, flags=re.ASCII).strip("_.") for word in words)
-    path = out or PLOTS / f"{plain}{endings[0]}"
+    plain = (re.sub(r"[^\w.]+", "_", word, flags=re.ASCII).strip("_.")[:_LONGEST] for word in words)
+    path = out or PLOTS / f"{'-'.join(word for word in plain if word)}{endings[0]}"
     check(path, endings, force=force)
     return path
 
@@ -48,11 +48,6 @@ def name_of(found: "Found") -> str:
     """The name of a checkpoint for a title: the folder of its run and its own."""
     folder = found.path.resolve()
     return f"{folder.parent.name}/{folder.name}" if folder.name.startswith("step-") else folder.name
-
-
-def first_words(text: bytes) -> str:
-    """The beginning of a prompt, for the name of a file."""
-    return text.decode("utf-8", "replace")[:_LONGEST]
 
 
 def prompt_bytes(prompt: str) -> bytes:
