@@ -1,4 +1,4 @@
-"""The same streams from other compilers, and with NEON on an emulated 64-bit ARM: the digests of fuzz_coder.c."""
+"""The same streams from other compilers, and with NEON on an emulated ARM: the digests of fuzz_coder.c."""
 
 import platform
 import subprocess
