@@ -66,6 +66,7 @@ def test_cheap_text_is_plain_and_dear_text_says_what_it_cost():
     assert marks == (
         'a<i class="h2" title="2.50 bits, byte 1">b</i>\nc<i class="h5" title="9.00 bits, byte 4">&lt;</i>'
     )
+    assert "".join(bytes_page.marked(characters(b"<b>&", np.zeros(4)))) == "&lt;b&gt;&amp;"
     wide = "".join(bytes_page.marked(characters("é".encode(), np.array([3.0, 3.0]))))
     assert 'title="6.00 bits, byte 0 to 1"' in wide
 

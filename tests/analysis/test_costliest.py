@@ -31,6 +31,7 @@ def test_the_stretches_are_those_of_the_definition(scores):
 def test_the_example_of_the_paper():
     scores = [4, -5, 3, -3, 1, 2, -2, 2, -2, 1, 5]
     assert maximal(scores) == [(0, 1), (2, 3), (4, 11)]
+    assert maximal([2, -1, 1]) == [(0, 1), (2, 3)]  # together they would have no more than the first alone
 
 
 def test_a_long_text_takes_linear_time():
