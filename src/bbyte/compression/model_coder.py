@@ -1,6 +1,6 @@
 """Chunks coded by the engine: the model's distribution of each byte, spent by a range coder.
 
-All arithmetic is that of docs/engine.md and docs/compression.md, so that any machine decodes what any other
+All arithmetic is that of docs/engine.md and docs/coder.md, so that any machine decodes what any other
 has coded.
 """
 
@@ -18,7 +18,7 @@ from bbyte.checkpoint.find import Found
 from bbyte.compression.coder import MODES, ChunkCoder, Coding, Make, OnProgress
 from bbyte.compression.tables import tables
 from bbyte.engine import core, weights
-from bbyte.engine.native import Native, NativeModel
+from bbyte.engine.native import NO_DISTRIBUTION, Native, NativeModel
 from bbyte.engine.weights import VOCABULARY, Floats, Weights
 from bbyte.errors import DataError, OutOfMemoryError
 from bbyte.models.window import forgotten
@@ -28,6 +28,7 @@ ARITHMETIC = 1
 AT_ONCE = 4096
 PROBE_TEXT = b"The quick brown fox jumps over the lazy dog; 0123456789 \xc3\xa9\xe2\x82\xac\x00\xff\n"[:64]
 WORD = 4
+FEWER_THREADS = "take fewer --threads"
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,17 @@ def frequencies(logits: Floats) -> NDArray[np.uint32]:
     found = core.library()
     assert found is not None  # noqa: S101
     row, shares = np.ascontiguousarray(logits, np.float32), np.empty(VOCABULARY, np.uint32)
-    found.bbyte_frequencies(core.address(row), core.address(shares))
+    if found.bbyte_frequencies(core.address(row), core.address(shares)):
+        raise no_distribution()
     return shares
+
+
+def no_distribution() -> DataError:
+    """What is wrong with a model whose logits are no numbers."""
+    return DataError(
+        "the model gives no distribution of the next byte",
+        "its weights may have diverged: try an earlier checkpoint",
+    )
 
 
 def _identity(found: Found, loaded: Weights) -> bytes:
@@ -194,15 +204,18 @@ class _Stream:
         self._core, self._tables = found, tables()
         handle = found.bbyte_coder_new(self._tables, mode, size)
         if not handle:
-            raise OutOfMemoryError("there is no memory for a coder", "take fewer --threads")
+            raise OutOfMemoryError("there is no memory for a coder", FEWER_THREADS)
         self._handle = ctypes.c_void_p(handle)
         weakref.finalize(self, found.bbyte_coder_free, self._handle)
 
     def encode(self, logits: Floats, data: NDArray[np.uint8]) -> None:
         data = np.ascontiguousarray(data)
         given = core.address(logits), core.address(data)
-        if self._core.bbyte_coder_encode(self._handle, *given, len(data)):
-            raise OutOfMemoryError("there is no memory for the coded bytes", "take fewer --threads")
+        problem = self._core.bbyte_coder_encode(self._handle, *given, len(data))
+        if problem == NO_DISTRIBUTION:
+            raise no_distribution()
+        if problem:
+            raise OutOfMemoryError("there is no memory for the coded bytes", FEWER_THREADS)
 
     def finish(self) -> bytes:
         count = self._core.bbyte_coder_finish(self._handle)
@@ -212,7 +225,8 @@ class _Stream:
 
     def begin(self, coded: bytes) -> None:
         words = np.frombuffer(coded, "<u4")
-        self._core.bbyte_coder_begin(self._handle, core.address(words), len(words))
+        if self._core.bbyte_coder_begin(self._handle, core.address(words), len(words)):
+            raise OutOfMemoryError("there is no memory for the coded bytes", FEWER_THREADS)
 
     def decode(self, streams: Native, into: NDArray[np.uint8], *, feeds: bool) -> None:
         if not streams.decode(self._handle, into, feeds=feeds):

@@ -10,15 +10,13 @@ from bbyte.engine.tables import logarithms, powers
 
 TOTAL = 1 << 24
 LARGEST_STRETCH = 3071
-LEAST_SHARE = 32
-"""Of 2^24: what a bit costs at most is 19 bits."""
 
 
 @cache
 def tables() -> CoderTables:
-    """Those of docs/compression.md, each entry the nearest whole number, ties to even."""
+    """Those of docs/coder.md, each entry the nearest whole number, ties to even."""
     logits = np.arange(-LARGEST_STRETCH, LARGEST_STRETCH + 1) / 256
-    squash = np.rint(TOTAL / (1 + powers(math.e, -logits))).clip(LEAST_SHARE, TOTAL - LEAST_SHARE)
+    squash = np.rint(TOTAL / (1 + powers(math.e, -logits)))
     p = np.arange(4096) + 0.5
     stretch = np.rint(256 * logarithms(p / (4096 - p)))
     logarithm = np.rint(65536 * logarithms(1 + np.arange(2048) / 2048))

@@ -77,7 +77,7 @@ _FUNCTIONS = {
     "bbyte_coder_finish": (c_int64, [c_void_p]),
     "bbyte_coder_words": (c_void_p, [c_void_p]),
     "bbyte_coder_begin": (c_int, [c_void_p, c_void_p, c_int64]),
-    "bbyte_frequencies": (None, [c_void_p, c_void_p]),
+    "bbyte_frequencies": (c_int, [c_void_p, c_void_p]),
 }  # fmt: skip
 
 

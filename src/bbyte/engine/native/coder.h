@@ -33,6 +33,7 @@ typedef struct {
 } coder;
 
 void range_put(range_coder *, uint32_t before, uint32_t share);
+void range_seal(range_coder *);
 uint32_t range_look(range_coder *);
 void range_take(range_coder *, uint32_t before, uint32_t share);
 

@@ -1,6 +1,6 @@
 /* Integer sums of two blocks' rows with AVX-512 VNNI: 64 products of bytes in one instruction. */
 #include <immintrin.h>
-enum { DOT_ROWS = 8 };
+enum { DOT_ROWS = 8, AHEAD = 1536 }; /* bytes; large models are read from memory, whose pages end before rows do */
 
 INLINE __m512i four_codes(const int8_t *codes) {
     int32_t four;
@@ -14,6 +14,8 @@ INLINE void dot_one(const uint8_t *w0, const uint8_t *w1, int64_t groups, const 
     __m512i m0 = _mm512_set1_epi8(3), m1 = _mm512_set1_epi8(12), m2 = _mm512_set1_epi8(48), m3 = _mm512_set1_epi8(-64);
     __m512i a0 = _mm512_setzero_si512(), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
     for (int64_t g = 0; g < groups; g++, w0 += 64, w1 += 64, codes += 16) {
+        _mm_prefetch((const char *)w0 + AHEAD, _MM_HINT_T0);
+        _mm_prefetch((const char *)w1 + AHEAD, _MM_HINT_T0);
         __m512i p = _mm512_loadu_si512(w0), q = _mm512_loadu_si512(w1);
         __m512i c0 = four_codes(codes), c1 = four_codes(codes + 4), c2 = four_codes(codes + 8), c3 = four_codes(codes + 12);
         a0 = _mm512_dpbusd_epi32(a0, _mm512_and_si512(p, m0), c0);

@@ -20,6 +20,7 @@
 #endif
 
 enum { SPINS_AT_A_BARRIER = 2000, SPINS_FOR_WORK = 20000, LONGEST_REST = 256 };
+enum { SHORT = 1000000 }; /* nanoseconds; in less, the time a thread takes to wake would count as waiting */
 
 struct team {
     int size, active; /* threads there are, and those that share the work at hand */
@@ -134,7 +135,7 @@ static void announce(team *crew) {
 static void look_back(team *crew, int64_t took) {
     if (crew->active == 1) {
         crew->rest--;
-    } else if (crew->waited * 3 > took) {
+    } else if (took > SHORT && crew->waited * 3 > took) {
         crew->rest = crew->next_rest = crew->next_rest < LONGEST_REST ? 2 * crew->next_rest + 1 : LONGEST_REST;
     } else {
         crew->next_rest /= 2;
