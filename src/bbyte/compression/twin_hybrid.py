@@ -97,7 +97,7 @@ def _logarithm(x: int) -> int:
     """65536 ln x."""
     place = x.bit_length() - 1
     below = (x << 11 >> place) - 2048
-    return 45426 * place + tables().logarithm[below]
+    return 45426 * place + int(tables().logarithm[below])
 
 
 def _mixed(weights: list[int], inputs: list[int]) -> int:
@@ -105,7 +105,7 @@ def _mixed(weights: list[int], inputs: list[int]) -> int:
 
 
 def _squash(logit: int) -> int:
-    return tables().squash[logit + LARGEST_STRETCH]
+    return int(tables().squash[logit + LARGEST_STRETCH])
 
 
 def _teach(weights: list[int], inputs: list[int], bit: int, logit: int, rate: int) -> None:
