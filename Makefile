@@ -16,7 +16,7 @@ quickstart: $(VENV)/.installed
 	$(RUN) bbyte quickstart
 
 test: $(VENV)/.installed-dev
-	$(RUN) pytest
+	$(RUN) pytest -n 2
 
 lint: $(VENV)/.installed-dev
 	$(RUN) ruff check .
