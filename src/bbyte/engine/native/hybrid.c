@@ -19,8 +19,7 @@ typedef struct {
 
 struct hybrid {
     const coder_tables *tables;
-    line *lines[ORDERS], *here[ORDERS];
-    void *memory; /* that the lines are in */
+    line *memory, *lines[ORDERS], *here[ORDERS];
     uint16_t fine[ORDERS][COUNTS][FINE]; /* what a probability with so large a count turned out to be */
     uint16_t of_match[LONGEST_MATCH + 1];
     int32_t of_byte[256][INPUTS], of_length[MATCH_SETS][INPUTS], of_previous[256][INPUTS], last[256][MIXERS];
@@ -37,7 +36,7 @@ struct hybrid {
 
 void hybrid_free(hybrid *h) {
     if (!h) return;
-    free(h->memory), free(h->text), free(h->places), free(h);
+    aligned_free(h->memory), free(h->text), free(h->places), free(h);
 }
 
 static void fill(hybrid *h) {
@@ -105,14 +104,12 @@ hybrid *hybrid_new(const coder_tables *tables, int64_t longest) {
     h->tables = tables, h->room = (size_t)longest;
     h->text = malloc(h->room + 1);
     h->places = calloc((size_t)1 << MATCH_BITS, sizeof *h->places);
-    h->memory = calloc(1, ORDERS * (sizeof(line) << LINE_BITS) + sizeof(line)); /* what is not read costs nothing */
+    h->memory = aligned_zeros(ORDERS * (sizeof(line) << LINE_BITS));
     if (!h->text || !h->places || !h->memory) {
         hybrid_free(h);
         return NULL;
     }
-    size_t off = (uintptr_t)h->memory % sizeof(line), first = off ? sizeof(line) - off : 0;
-    for (int i = 0; i < ORDERS; i++)
-        h->lines[i] = (line *)((char *)h->memory + first) + ((size_t)i << LINE_BITS);
+    for (int i = 0; i < ORDERS; i++) h->lines[i] = h->memory + ((size_t)i << LINE_BITS);
     fill(h);
     h->partial = 1;
     hash_contexts(h);

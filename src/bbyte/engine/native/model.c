@@ -6,27 +6,6 @@
 
 int64_t in_sixteens(int64_t n) { return (n + 15) / 16 * 16; }
 
-void *aligned_zeros(size_t bytes) {
-    void *memory = NULL;
-    if (bytes > SIZE_MAX - 128) return NULL;
-    size_t size = (bytes + 127) / 64 * 64; /* never nothing, and room to read a whole vector at the end */
-#ifdef _WIN32
-    memory = _aligned_malloc(size, 64);
-#else
-    if (posix_memalign(&memory, 64, size)) memory = NULL;
-#endif
-    if (memory) memset(memory, 0, size);
-    return memory;
-}
-
-void aligned_free(void *memory) {
-#ifdef _WIN32
-    _aligned_free(memory);
-#else
-    free(memory);
-#endif
-}
-
 static int64_t channels(const sizes *s) { return (int64_t)s->d_inner + 2 * (int64_t)s->n_groups * s->d_state; }
 
 /* 0 rows where a model of this kind has no such matrix. */
