@@ -114,28 +114,33 @@ def _check_plain(path: Path, hint: str) -> None:
 def parse(path: Path) -> tuple[dict[str, Any], str]:
     """The JSON object in the file at `path` and its text, whoever wrote it, once it is through the gate.
 
-    That is: at most 1 MiB and 32 levels, no key twice, no NaN, no number beyond 64 bits. Raises DataError,
-    naming the file.
+    That is: at most 1 MiB, and what `document` asks for. Raises DataError, naming the file.
     """
     try:
         with opened(path, "is this the right folder?") as file:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
             _refuse(path, f"is larger than {LARGEST} bytes", DAMAGED)
-        text = raw.decode()
-        content = json.loads(
-            text,
-            object_pairs_hook=_distinct,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
-        depth = _depth(content)
+        return document(raw), raw.decode()
     except (ValueError, RecursionError) as error:
         _refuse(path, f"is not valid JSON ({error})", DAMAGED)
-    if not isinstance(content, dict) or depth > DEEPEST:
-        _refuse(path, f"is not a JSON object of at most {DEEPEST} levels", DAMAGED)
-    return content, text
+
+
+def document(raw: bytes) -> dict[str, Any]:
+    """The JSON object in some bytes: at most 32 levels, no key twice, no NaN, no number beyond 64 bits.
+
+    Raises ValueError or RecursionError.
+    """
+    content = json.loads(
+        raw.decode(),
+        object_pairs_hook=_distinct,
+        parse_constant=_no_constant,
+        parse_float=_finite,
+        parse_int=_whole,
+    )
+    if not isinstance(content, dict) or _depth(content) > DEEPEST:
+        raise ValueError(f"no object of at most {DEEPEST} levels")
+    return content
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
