@@ -1,9 +1,10 @@
 """The checkpoint a command was asked for, and what is said of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from bbyte.errors import UsageError
+from bbyte import opening
+from bbyte.opening import Engine as Engine  # commands take it from here
 from bbyte.terminal.screen import Screen
 
 if TYPE_CHECKING:
@@ -11,9 +12,6 @@ if TYPE_CHECKING:
     from bbyte.checkpoint.store import Loaded
     from bbyte.generation.session import Opened
     from bbyte.models.contract import Predictor
-
-Engine = Literal["auto", "native", "numpy", "torch"]
-"""What may compute the next byte: the engine's native core, its twin in numpy, or torch."""
 
 
 def load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
@@ -23,14 +21,7 @@ def load(screen: Screen, ckpt: Path | None, device: str) -> "Loaded":
 
 def load_found(screen: Screen, found: "Found", device: str, threads: int = 0) -> "Loaded":
     """The model of a verified checkpoint on a device; says what computes it."""
-    from bbyte.checkpoint import store
-    from bbyte.device import Runtime, place
-
-    placement = place(Runtime(device=device, threads=threads))
-    loaded = store.load(found, placement.device)
-    for sentence in loaded.family.computed_by(loaded.model.config, placement.device):
-        screen.say(sentence)
-    return loaded
+    return opening.load_found(found, device, threads, screen.say)
 
 
 def predictor(
@@ -40,40 +31,17 @@ def predictor(
 
     Where that is left open, the engine computes packed checkpoints on a CPU, without torch.
     """
-    from bbyte.engine.predictor import open_predictor
-    from bbyte.engine.streams import computed_by
-
-    if not takes_engine(screen, found, device, by):
-        return next_byte_view(load_found(screen, found, device, threads), lanes)
-    found_by, streams = open_predictor(
-        found, lanes, by="numpy" if by == "numpy" else "native", threads=threads
-    )
-    screen.say(f"computed by {computed_by(streams)}")
-    return found_by
+    return opening.next_byte_predictor(found, device, by, threads, lanes, screen.say)
 
 
 def takes_engine(screen: Screen, found: "Found", device: str, by: Engine = "auto") -> bool:
     """Whether the engine computes, as was asked for or fits; says why where it does not but could."""
-    from bbyte.engine import core, weights
-
-    on_cpu = device in ("auto", "cpu")
-    if by in ("native", "numpy") and not on_cpu:
-        raise UsageError(f"the engine does not compute on {device}", "--device cpu, or leave --engine out")
-    fits = on_cpu and found.meta.kind == "packed" and weights.refusal(found.meta) is None
-    if by == "auto" and fits and core.missing():
-        screen.say(f"there is no native core ({core.missing()}), so torch computes: bbyte doctor says more")
-        fits = False
-    return fits if by == "auto" else by != "torch"
+    return opening.takes_engine(found, device, by, screen.say)
 
 
 def next_byte_view(loaded: "Loaded", lanes: int = 1) -> "Predictor":
     """The next-byte view of a loaded model; UsageError where its family has none."""
-    if loaded.family.predictor is None:
-        raise UsageError(
-            f"{loaded.found.path} is a {loaded.family.name} model, which does not write on from a prompt",
-            "bbyte infill fills holes in a text with it",
-        )
-    return loaded.family.predictor(loaded.model, loaded.meta.context, lanes)
+    return opening.next_byte_view(loaded, lanes)
 
 
 def opened(screen: Screen, ckpt: Path | None, device: str, by: Engine = "auto", threads: int = 0) -> "Opened":
