@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from bbyte.evaluation import (
 )
 from bbyte.models.families import families
 
+if TYPE_CHECKING:
+    from bbyte.checkpoint.store import Loaded
+
 POSITIONS_AT_ONCE = 16384
 RATES = tuple(tenth / 10 for tenth in range(1, 11))
 CARRIED_AT_ONCE = 4096
@@ -37,7 +40,7 @@ _ENTRIES_MET = 10_000
 
 
 def score_checkpoint(
-    found: Found,
+    checkpoint: "Found | Loaded",
     source: ByteSource,
     placement: Placement,
     *,
@@ -48,7 +51,7 @@ def score_checkpoint(
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Score:
-    """Bits per byte of `source` under a checkpoint's model.
+    """Bits per byte of `source` under a checkpoint's model, which is loaded unless it is already.
 
     The context is the longest window the model was trained on by default, and at most; a family that carries
     a state may have more. With "full" it has everything before each byte: the state goes through the whole
@@ -58,10 +61,10 @@ def score_checkpoint(
     """
     from bbyte.checkpoint import store
 
-    family = families()[found.meta.family]
+    family = families()[checkpoint.meta.family]
     if context == "full":
         check_full(family.name)
-    loaded = store.load(found, placement.device)
+    loaded = store.load(checkpoint, placement.device) if isinstance(checkpoint, Found) else checkpoint
     objective = family.objective(loaded.model, family.objective_config()).to(placement.device)
     is_bound = bool(objective.is_bound)
     if is_bound and draws is not None:
@@ -72,7 +75,7 @@ def score_checkpoint(
             return bits_per_byte_carried(
                 measure, source, block=CARRIED_AT_ONCE, is_bound=is_bound, on_progress=on_progress
             )
-        length = longest_context(found.meta, context)
+        length = longest_context(checkpoint.meta, context)
         return bits_per_byte(
             objective_measure(objective, placement.device, seed),
             source,
