@@ -12,7 +12,7 @@ from bbyte.errors import UsageError
 if TYPE_CHECKING:
     from bbyte.checkpoint.find import Found
     from bbyte.checkpoint.store import Loaded
-    from bbyte.models.contract import Predictor
+    from bbyte.models.contract import Infiller, Predictor
 
 Engine = Literal["auto", "native", "numpy", "torch"]
 """What may compute the next byte: the engine's native core, its twin in numpy, or torch."""
@@ -72,3 +72,17 @@ def next_byte_view(loaded: "Loaded", lanes: int) -> "Predictor":
             "bbyte infill fills holes in a text with it",
         )
     return loaded.family.predictor(loaded.model, loaded.meta.context, lanes)
+
+
+def hole_filling_view(loaded: "Loaded") -> "Infiller":
+    """The hole-filling view of a loaded model; UsageError where its family has none."""
+    from bbyte.models.families import families
+
+    if loaded.family.infiller is None:
+        able = [name for name, family in families().items() if family.infiller is not None]
+        raise UsageError(
+            f"{loaded.found.path} is a {loaded.family.name} model, which reads from left to right and cannot "
+            f"fill holes; of the families this is what {' and '.join(able)} does",
+            f"train one with `bbyte train {able[0]}`, then name it with --ckpt",
+        )
+    return loaded.family.infiller(loaded.model, loaded.meta.context)

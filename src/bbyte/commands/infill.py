@@ -10,6 +10,7 @@ import typer
 
 from bbyte.errors import UsageError
 from bbyte.generation.infilling import Infilling
+from bbyte.opening import hole_filling_view
 from bbyte.terminal.loading import load
 from bbyte.terminal.screen import Screen
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from bbyte.checkpoint.store import Loaded
     from bbyte.generation.holes import Text
     from bbyte.generation.infill import Infill, InfillMetrics
-    from bbyte.models.contract import Infiller
 
 EXAMPLES = (
     'bbyte infill --prompt "Once upon a [MASK*12] there was"',
@@ -75,7 +75,7 @@ def infill(
             "shorten it, or raise --max-length",
         )
     loaded = load(screen, ckpt, device)
-    run = Infill(_infiller(loaded), text, settings, num_samples)
+    run = Infill(hole_filling_view(loaded), text, settings, num_samples)
     _fill(screen, run, show)
     samples = [lane.astype("uint8").tobytes() for lane in run.tokens]
     figures = run.metrics()
@@ -135,19 +135,6 @@ def _holed(
     what = "" if rate is not None else f"the text has no hole, so --random-rate {_RATE} is taken: "
     screen.say(f"{what}{int((hidden == HIDDEN).sum())} of {len(text)} bytes are hidden, at random")
     return hidden
-
-
-def _infiller(loaded: "Loaded") -> "Infiller":
-    from bbyte.models.families import families
-
-    if loaded.family.infiller is None:
-        able = [name for name, family in families().items() if family.infiller is not None]
-        raise UsageError(
-            f"{loaded.found.path} is a {loaded.family.name} model, which reads from left to right and cannot "
-            f"fill holes; of the families this is what {' and '.join(able)} does",
-            f"train one with `bbyte train {able[0]}`, then name it with --ckpt",
-        )
-    return loaded.family.infiller(loaded.model, loaded.meta.context)
 
 
 def _fill(screen: Screen, run: "Infill", show: bool) -> None:
