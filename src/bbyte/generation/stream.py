@@ -1,6 +1,6 @@
 """A model writing on from a prompt, byte by byte. Imports no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bbyte.generation.sampler import sample
 from bbyte.generation.sampling import Sampling
+from bbyte.generation.stopping import Stopping
 from bbyte.models.contract import Predictor
 from bbyte.utf8 import LONGEST_BEGINNING
 
@@ -50,6 +51,21 @@ def go_on(predictor: Predictor, text: bytes, n: int, sampling: Sampling) -> Iter
         yield drawn
         predictor.feed(drawn)
         recent = np.concatenate([recent, drawn[:, None]], axis=1)[:, -looked_at:]
+
+
+def write(
+    predictor: Predictor, prompt: bytes, n: int, sampling: Sampling, stops: Sequence[bytes] = ()
+) -> Iterator[bytes]:
+    """What a predictor of one lane writes after `prompt`, piece by piece: n bytes, or up to a stop string.
+
+    Raises UsageError for an empty stop string.
+    """
+    text = Stopping(stops)
+    for drawn in generate(predictor, prompt, n, sampling):
+        yield text.push(drawn.tobytes())
+        if text.ended:
+            return
+    yield text.close()
 
 
 def _in_blocks(predictor: Continuing, n: int, sampling: Sampling) -> Iterator[NDArray[np.uint8]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bbyte.errors import UsageError
 from bbyte.generation.sampling import Sampling
-from bbyte.generation.stream import generate
+from bbyte.generation.stream import write
 from bbyte.models.contract import Predictor
 
 END_OF_DOCUMENT = b"\0"
@@ -67,11 +67,4 @@ def writing_of(arguments: Mapping[str, Any], seed: int) -> Writing:
 
 def write_until(predictor: Predictor, prompt: bytes, writing: Writing) -> bytes:
     """What a predictor of one lane writes after `prompt` at the beginning of a document, without the stop."""
-    written = bytearray()
-    for drawn in generate(predictor, prompt, writing.length, writing.sampling):
-        written += drawn.tobytes()
-        ends = [len(written) - len(stop) for stop in writing.stops if written.endswith(stop)]
-        if ends:
-            del written[min(ends) :]
-            break
-    return bytes(written)
+    return b"".join(write(predictor, prompt, writing.length, writing.sampling, writing.stops))
