@@ -26,12 +26,15 @@ class BitLinear(nn.Linear):
 
     The weight stays the full-precision latent that the optimizer updates. Activations are quantized by
     whoever calls (see `Int8Activations`), once for all layers that read them. With a `stored_scale`, that of
-    a packed checkpoint, the weight is the ternary values themselves and is never quantized again.
+    a packed checkpoint, the weight is the ternary values themselves and is never quantized again. Where
+    weights come and go, as they do when several processes share a model, `keeps_quantized` is off: their
+    ternary values would stay.
     """
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__(in_features, out_features, bias=False)
         self.active = True
+        self.keeps_quantized = True
         self.stored_scale: Tensor | None = None
         self._cached: tuple[tuple[int, int, int, int], Tensor] | None = None
 
@@ -49,8 +52,9 @@ class BitLinear(nn.Linear):
 
     def _quantized(self) -> Tensor:
         # Quantizing costs as much as a small matmul: do it once per update, not once per micro-batch.
-        if self.weight.is_inference():  # such tensors carry no version to key the cache with
-            return ternary_values(self.weight)
+        # Tensors of inference mode carry no version to key the cache with.
+        if self.weight.is_inference() or not self.keeps_quantized:
+            return ternary_values(self.weight.detach())
         # The version counts what is written into a tensor, but not by fused optimizers; the first two tell
         # one tensor from another.
         key = (id(self.weight), self.weight.data_ptr(), self.weight._version, _updates)
