@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bbyte.analysis.surprisal import Scorer
 from bbyte.checkpoint.find import Found
-from bbyte.engine.streams import By, open_streams
+from bbyte.engine.streams import By, Streams, open_streams
 from bbyte.models.contract import Predictor
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ def by_engine(found: Found, *, by: By = "native", threads: int = 0) -> tuple[Sco
     """
     context = found.meta.context
     streams = open_streams(found, 1, context, by=by, threads=threads)
+    return by_streams(streams, context), streams
+
+
+def by_streams(streams: Streams, context: int) -> Scorer:
+    """A scorer by one stream that holds `context` bytes."""
 
     def logits(rows: NDArray[np.uint8], skip: int) -> NDArray[np.float32]:
         streams.clear()
@@ -31,7 +36,7 @@ def by_engine(found: Found, *, by: By = "native", threads: int = 0) -> tuple[Sco
             streams.step(rows[:, :skip], every=False)
         return streams.step(rows[:, skip:-1], every=True)
 
-    return Scorer(logits, context, max(1, context // 2)), streams
+    return Scorer(logits, context, max(1, context // 2))
 
 
 def by_torch(loaded: "Loaded") -> Scorer:

@@ -125,5 +125,10 @@ def open_predictor(
     """
     context = max(2, found.meta.context)
     streams = open_streams(found, lanes, context, by=by, threads=threads, path=path)
+    return predictor_of(streams, context), streams
+
+
+def predictor_of(streams: Streams, context: int) -> EnginePredictor:
+    """A predictor by streams that hold `context` bytes, two at least."""
     kind = NativePredictor if isinstance(streams, Native) else EnginePredictor
-    return kind(streams, context), streams
+    return kind(streams, context)

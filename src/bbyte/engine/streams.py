@@ -1,5 +1,7 @@
 """Streams of bytes through a checkpoint's model, by the native core or by its twin in numpy."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from bbyte.checkpoint.find import Found
@@ -24,12 +26,31 @@ def open_streams(
     threads: 0 takes as many as there are cores, at most four; path: one of `core.paths()`, None for the
     fastest. Raises what `weights.load`, `NativeModel` and `Native` raise.
     """
+    return opener(found, by=by, threads=threads, path=path)(lanes, capacity)
+
+
+def opener(
+    found: Found, *, by: By = "native", threads: int = 0, path: str | None = None
+) -> Callable[[int, int], Streams]:
+    """What opens `lanes` streams of up to `capacity` bytes, again and again, through a model read once."""
     model = weights.load(found)
     threads = threads or min(usable_cores(), MOST_THREADS)
-    try:
-        if by == "numpy":
+    with _named(found):
+        native = None if by == "numpy" else NativeModel(model)
+
+    def open_(lanes: int, capacity: int) -> Streams:
+        if native is not None:
+            return Native(native, lanes, capacity, threads=threads, path=path)
+        with _named(found):
             return Twin(model, lanes, capacity)
-        return Native(NativeModel(model), lanes, capacity, threads=threads, path=path)
+
+    return open_
+
+
+@contextmanager
+def _named(found: Found) -> Iterator[None]:
+    try:
+        yield
     except DataError as error:  # trits that are none
         raise DataError(f"{found.path / MODEL}: {error.message}", error.hint) from error
 
