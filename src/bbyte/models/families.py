@@ -5,9 +5,10 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 import bbyte.models
-from bbyte.config import suggest
+from bbyte.config import Config, from_dict, suggest, to_dict
 from bbyte.errors import UsageError
 from bbyte.models.contract import Family
 
@@ -29,3 +30,18 @@ def family(name: str) -> Family:
         hint = suggest(name, known) or f"families: {', '.join(known)}"
         raise UsageError(f"there is no model family called {name!r}", hint)
     return known[name]
+
+
+def architecture(kind: Family, preset: str | None, changes: Mapping[str, Any]) -> Config:
+    """The config of a preset, or the defaults, with some settings changed; those derived from them follow.
+
+    Raises UsageError for a preset or a setting that there is not, and for settings that do not fit.
+    """
+    start: dict[str, Any] = {}
+    if preset is not None:
+        if preset not in kind.presets:
+            hint = suggest(preset, kind.presets) or f"presets: {', '.join(kind.presets)}"
+            raise UsageError(f"there is no preset {preset!r}", hint)
+        default = to_dict(kind.config())
+        start = {key: value for key, value in to_dict(kind.presets[preset]).items() if value != default[key]}
+    return from_dict(kind.config, {**start, **changes}, where="settings")

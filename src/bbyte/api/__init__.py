@@ -1,0 +1,1 @@
+"""What `import bbyte` offers beside the parts themselves: a few objects and functions around them."""
