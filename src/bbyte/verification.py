@@ -1,4 +1,4 @@
-"""Whether checkpoints and corpora are what they were when written: every file against its digest."""
+"""Whether checkpoints, corpora and archives are what they were when written: every file against its digest."""
 
 import os
 import time
@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from bbyte import folders, manifest
 from bbyte.checkpoint import meta as checkpoint
 from bbyte.checkpoint import tensors
 from bbyte.checkpoint.find import LEGACY
 from bbyte.checkpoint.listing import is_aside
+from bbyte.compression.files import SUFFIX
+from bbyte.compression.reader import Archive
 from bbyte.data import meta as corpus
 from bbyte.errors import BbyteError, DataError, UsageError
 from bbyte.folders import Folder
@@ -25,9 +27,9 @@ _RESTORE = "restore it from a copy, or make it again"
 
 @dataclass(frozen=True)
 class Item:
-    """What is checked together: the files that a manifest describes, or some of them.
+    """What is checked together: the files that a manifest describes, or some of them; or an archive.
 
-    what: "checkpoint". files: size and digest of each. error: what is wrong with the manifest itself.
+    what: "checkpoint". files: size and digest of each; an archive carries its own, so that here it is empty. error: what is wrong with the manifest itself.
     unchecked: why nothing here can be checked; empty where something can.
     """
 
@@ -61,8 +63,9 @@ class Verdict:
 def items(path: Path) -> list[Item]:
     """What there is to check at `path`, which is one of:
 
-    - a folder: every checkpoint and every corpus in it and below,
-    - a file of a checkpoint or of a corpus: only that file.
+    - a folder: every checkpoint, every corpus and every archive in it and below,
+    - a file of a checkpoint or of a corpus: only that file,
+    - an archive (.bbz): its chunks as they are stored; none is decoded, so it takes no model.
 
     Raises UsageError where there is nothing at `path`, OSError where none can tell.
     """
@@ -102,10 +105,20 @@ def _check(path: Path, size: int, digest: str, on_bytes: Callable[[int], None]) 
     with manifest.opened(path, _RESTORE) as file:
         if (found := os.fstat(file.fileno()).st_size) != size:
             raise DataError(f"{path} is {found} bytes long, not {size}", _RESTORE)
-        if manifest.digest_of(file, on_bytes) != digest:
+        if path.suffix == SUFFIX:
+            _read_through(file, str(path), on_bytes)
+        elif manifest.digest_of(file, on_bytes) != digest:
             raise DataError(f"{path} does not match its digest", _RESTORE)
     if path.suffix == _WEIGHTS:
         tensors.read_header(path)
+
+
+def _read_through(file: BinaryIO, name: str, on_bytes: Callable[[int], None]) -> None:
+    archive, told = Archive(file, name), 0
+    for _ in archive:
+        on_bytes(archive.coded_bytes - told)
+        told = archive.coded_bytes
+    on_bytes(archive.coded_bytes - told)
 
 
 def _told(error: BbyteError | OSError) -> tuple[str, str]:
@@ -132,7 +145,7 @@ def _in_folder(folder: Folder) -> Iterator[Item]:
         where = f"no entry in {corpus.FILE}" if corpus.FILE in folder.files else f"no {corpus.FILE}"
         yield Item(folder.path, "shards", {}, unchecked=f"{many} {where}")
     for name in others:
-        if name.lower().endswith((*LEGACY, _WEIGHTS)):
+        if name.endswith(SUFFIX) or name.lower().endswith((*LEGACY, _WEIGHTS)):
             yield _undescribed(folder.path / name)
 
 
@@ -199,8 +212,11 @@ def _undescribed(path: Path) -> Item:
             return Item(path, "weights", {}, error)
         why = f"no {checkpoint.FILE} beside it tells its digest; its header is well formed"
         return Item(path, "weights", {}, unchecked=why)
-    if path.name.endswith(".bbz"):
-        return Item(path, "archive", {}, unchecked="bbyte decompress --test checks it, with its model")
+    if path.suffix == SUFFIX:
+        try:
+            return Item(path, "archive", {path: (path.stat().st_size, "")})
+        except OSError as error:
+            return Item(path, "archive", {}, error)
     return Item(path, "file", {}, unchecked="nothing beside it tells its digest")
 
 

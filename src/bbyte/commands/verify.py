@@ -1,4 +1,4 @@
-"""`bbyte verify`: whether checkpoints and corpora are, byte for byte, what they were when written."""
+"""`bbyte verify`: whether checkpoints, corpora and archives are, byte for byte, what they were when written."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "bbyte verify artifacts",
     "bbyte verify artifacts/checkpoints/20250101-120000-ar-tiny",
-    "bbyte verify artifacts/datasets/tales/shard_00000.bin",
+    "bbyte verify artifacts/datasets/tales/shard_00000.bin letters.txt.bbz",
 )
 
 _NOTHING = "holds nothing that can be checked"
@@ -27,11 +27,11 @@ def verify(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH", help="A checkpoint, a run, a corpus, a file of one, or a folder above them."
+            metavar="PATH", help="A checkpoint, a run, a corpus, a file of one, an archive, or a folder above them."
         ),
     ],
 ) -> None:
-    """Check checkpoints and corpora against their digests.
+    """Check checkpoints, corpora and archives against their digests.
 
     A line each: ok, damaged, unreadable, or unchecked where nothing tells what it should be. All is checked,
     also after the first that is damaged. Exit code 3 if something is damaged, 1 if something could not be
@@ -86,7 +86,7 @@ def _failure(verdicts: "list[Verdict]", idle: list[Path]) -> BbyteError | None:
             count = f"{len(bad):,} of {len(verdicts):,} {verb} {state}: " if len(verdicts) > 1 else ""
             return kind(one_line(count + sentence), hint)
     if idle:
-        hint = "checkpoints (checkpoint.json) and packed corpora (corpus.json) carry digests"
+        hint = "checkpoints (checkpoint.json), packed corpora (corpus.json) and archives (.bbz) carry digests"
         return UsageError(one_line(f"{idle[0]} {_NOTHING}"), hint)
     return None
 
