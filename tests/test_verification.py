@@ -7,6 +7,7 @@ import pytest
 from every_family import saved
 from small_runs import text
 
+from bbyte.compression import compress
 from bbyte.data.pack import pack
 from bbyte.errors import UsageError
 from bbyte.models.families import families
@@ -172,6 +173,20 @@ def test_a_file_that_vanishes(root):
     found = items(root)
     shutil.rmtree(root / "runs")
     assert [check(item).state for item in found] == ["damaged"] * 4 + ["ok"] * 2
+
+
+def test_every_byte_of_an_archive_counts(root):
+    archive = compress(text(3000, 0))
+    (root / "notes.bbz").write_bytes(archive)
+    assert states(root)["notes.bbz"] == "ok"
+    [verdict] = verdicts(root / "notes.bbz")
+    assert verdict.bytes == len(archive) and verdict.what == "archive"
+    for place in range(0, len(archive), 7):
+        (root / "notes.bbz").write_bytes(archive[:place] + bytes([archive[place] ^ 8]) + archive[place + 1 :])
+        assert verdicts(root / "notes.bbz")[0].state == "damaged"
+    for size in range(0, len(archive), 41):
+        (root / "notes.bbz").write_bytes(archive[:size])
+        assert verdicts(root / "notes.bbz")[0].state == "damaged"
 
 
 def test_where_there_is_nothing(root):

@@ -1,4 +1,4 @@
-"""Whether checkpoints, corpora and archives are what they were when written: every file against its digest."""
+"""Whether checkpoints, corpora and archives are what they were when written, by their digests."""
 
 import os
 import time
@@ -29,7 +29,8 @@ _RESTORE = "restore it from a copy, or make it again"
 class Item:
     """What is checked together: the files that a manifest describes, or some of them; or an archive.
 
-    what: "checkpoint". files: size and digest of each; an archive carries its own, so that here it is empty. error: what is wrong with the manifest itself.
+    what: "checkpoint". files: size and digest of each; of an archive, which carries its own, an empty one.
+    error: what is wrong with the manifest itself.
     unchecked: why nothing here can be checked; empty where something can.
     """
 
@@ -157,9 +158,9 @@ def _described(folder: Path, name: str) -> Item:
             pairs = {key: (entry["bytes"], entry["blake3"]) for key, entry in content.files.items()}
             return Item(folder, "checkpoint", {folder / key: pair for key, pair in pairs.items()})
         packed = corpus.read(folder)
-        shards = {folder / shard.name: (shard.bytes, shard.blake3) for shard in packed.shards}
+        files = {folder / file.name: (file.bytes, file.blake3) for file in packed.files}
         held_out = packed.split is not None and packed.split.part == "val"
-        return Item(folder, "held-out part" if held_out else "corpus", shards, _held_out(folder, packed))
+        return Item(folder, "held-out part" if held_out else "corpus", files, _held_out(folder, packed))
     except (BbyteError, OSError) as error:
         return Item(folder, "checkpoint" if name == checkpoint.FILE else "corpus", {}, error)
 

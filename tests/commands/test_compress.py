@@ -223,6 +223,14 @@ def test_without_any_model(place, capfd):
     assert "its ternary weights are not packed" in seen.err
 
 
+def test_a_model_that_sees_both_sides(place, capfd):
+    run = place / "artifacts" / "checkpoints" / "holes"
+    checkpoint(run, family="diffusion")
+    seen = said(capfd, "compress", "book.txt", "--ckpt", run, code=2)
+    assert "a diffusion model has no step from byte to byte" in seen.err and "ar or mamba" in seen.err
+    assert not (place / "book.txt.bbz").exists()
+
+
 @native
 def test_torch_is_not_loaded(packed):
     for words in (["compress", "-q", "book.txt"], ["decompress", "-q", "-f", "book.txt.bbz"]):

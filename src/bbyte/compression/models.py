@@ -9,7 +9,7 @@ from bbyte.checkpoint.listing import listing
 from bbyte.compression.coder import Coding, Make, Opener, coding_of, shown
 from bbyte.compression.model_coder import identity_of, make_coders
 from bbyte.engine import weights
-from bbyte.errors import BbyteError, DataError
+from bbyte.errors import BbyteError, DataError, UsageError
 
 Hybrid = Literal["auto", "on", "off"]
 """Whether a model is mixed with what learns from the file itself: auto takes what makes a chunk smaller."""
@@ -27,6 +27,9 @@ def coder_of(found: Found, *, hybrid: Hybrid = "auto", adapt: bool = False) -> t
 
     Raises UsageError for one that the engine does not compute, and BbyteError where there is no native core.
     """
+    if why := weights.refusal(found.meta):
+        hint = why[1] or "a model of family ar or mamba is needed: bbyte ckpt ls lists what is here"
+        raise UsageError(f"{found.path} does not compress: {why[0]}", hint)
     make = make_coders(found, hybrid=hybrid, adapt=adapt)
     return coding_of(make()), make
 

@@ -59,7 +59,7 @@ def load(found: Found) -> Weights:
     than the config implies.
     """
     if why := refusal(found.meta):
-        raise UsageError(f"the engine does not compute {found.path}: {why[0]}", why[1])
+        raise UsageError(f"the engine does not compute {found.path}: {why[0]}", why[1] or _WITH_TORCH)
     make = families()[found.meta.family].blueprint
     assert make is not None  # noqa: S101
     plan = make(found.meta.model_config())
@@ -69,13 +69,13 @@ def load(found: Found) -> Weights:
 
 
 def refusal(meta: CheckpointMeta) -> tuple[str, str] | None:
-    """Why the engine does not compute such a checkpoint, and what helps; None where it does."""
+    """Why the engine does not compute such a checkpoint, and what makes it one it does, if anything; or None."""
     make = families()[meta.family].blueprint
     if make is None:
-        return f"a {meta.family} model has no step from byte to byte", _WITH_TORCH
+        return f"a {meta.family} model has no step from byte to byte", ""
     config = meta.model_config()
     if getattr(config, "vocab_size", VOCABULARY) != VOCABULARY:
-        return "its vocabulary is not the 256 bytes", _WITH_TORCH
+        return "its vocabulary is not the 256 bytes", ""
     if meta.kind != "packed" and getattr(config, "ternary", False):
         return "its ternary weights are not packed", "bbyte export packed packs them"
     return None
