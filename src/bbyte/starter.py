@@ -77,7 +77,7 @@ def pack_documentation(out_dir: Path) -> ByteCorpus:
             for _name, document in documentation():
                 writer.add(document)
                 total += len(document)
-            writer.add_source(f"documentation of Python {platform.python_version()}", total)
+            writer.add_source(meta.Source(f"documentation of Python {platform.python_version()}", total))
     return ByteCorpus.open(out_dir)
 
 

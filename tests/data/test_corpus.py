@@ -16,13 +16,14 @@ from bbyte.data import corpus as corpus_module
 from bbyte.data import meta
 from bbyte.data.corpus import ByteCorpus, newest_corpus
 from bbyte.data.corpus_writer import CorpusWriter
+from bbyte.data.meta import Source
 from bbyte.errors import DataError, UsageError
 
 
 def write(folder, *documents, **settings):
     with CorpusWriter(folder, **settings) as writer:
         for number, document in enumerate(documents):
-            writer.add_source(f"{number}.txt", len(document))
+            writer.add_source(Source(f"{number}.txt", len(document)))
             writer.add_stream([document])
     return writer
 
@@ -268,10 +269,10 @@ def test_a_manifest_cannot_lead_elsewhere(tmp_path):
         ByteCorpus.open(tmp_path / "c")
 
 
-def test_sources_are_listed_up_to_a_hundred(tmp_path):
-    writer = write(tmp_path / "c", *(b"x" for _ in range(150)))
-    assert writer.meta.source_count == 150
-    assert [source.name for source in writer.meta.sources] == [f"{number}.txt" for number in range(100)]
+def test_sources_are_listed_up_to_a_thousand(tmp_path):
+    writer = write(tmp_path / "c", *(b"x" for _ in range(1500)))
+    assert writer.meta.source_count == 1500
+    assert [source.name for source in writer.meta.sources] == [f"{number}.txt" for number in range(1000)]
     assert (tmp_path / "c" / meta.FILE).stat().st_size < 1 << 20
 
 

@@ -52,7 +52,7 @@ def test_file_names_that_are_no_text_survive(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"version": 2},
+        {"version": 3},
         {"version": True},
         {"format": "bbyte-checkpoint"},
         {"extra": 1},

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bbyte.data.account import Account
 from bbyte.data.corpus import ByteCorpus
 from bbyte.data.pack import pack
+from bbyte.data.sources.file import File
 from bbyte.errors import DataError, UsageError
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -43,7 +45,7 @@ def test_files_and_folders_become_one_corpus(texts, tmp_path):
     ]
     assert [shard.bytes for shard in packed.meta.shards] == [10, 9]
     assert packed.meta == ByteCorpus.open(tmp_path / "out").meta
-    assert packed.skipped_count == 0
+    assert packed.left_out == Account()
 
 
 def test_two_packs_of_the_same_are_the_same(texts, tmp_path):
@@ -58,7 +60,7 @@ def test_two_packs_of_the_same_are_the_same(texts, tmp_path):
 
 def test_standard_input(tmp_path, monkeypatch):
     data = os.urandom(100_000)
-    monkeypatch.setattr("bbyte.data.sources._opened", lambda path: io.BytesIO(data))
+    monkeypatch.setattr(File, "opened", lambda file: io.BytesIO(data))
     calls = []
     packed = pack(["-"], tmp_path / "out", separator=None, on_progress=lambda *call: calls.append(call))
     assert contents(tmp_path / "out") == data
@@ -110,7 +112,7 @@ def test_the_output_inside_an_input_is_not_packed(texts):
     for _ in range(3):
         packed = pack([str(texts)], texts / "out", force=True)
         assert packed.meta.documents == 3
-    assert [item.reason for item in packed.skipped] == ["it is the output folder"]
+    assert [item.reason for item in packed.left_out.skipped] == ["it is the output folder"]
     assert sorted(file.name for file in texts.iterdir()) == ["notes.md", "one.txt", "out", "two.txt.gz"]
 
 

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,10 +22,12 @@ class CorpusWriter:
 
     If the block fails or is interrupted nothing is left behind, and what was there before stays.
     shard_bytes and separator: as `ShardWriter` has them. val_fraction: the share of the bytes to hold out
-    (see `Split`); where a document is split, both parts end with a separator. replace: whether an earlier
-    corpus in the folder may be replaced, which then waits until the new one is on disk; a corpus that
-    replaces nothing can be packed again after a power loss, and is not waited for. `meta` and `val_meta`
-    describe the result afterwards.
+    (see `Split`); where a document is split, both parts end with a separator. index: whether to write where
+    each document ends; a document is then held out whole, if its first 64 KiB are. slice: which part of a
+    larger pack this is; it may have nothing in it, or all on one side. replace: whether an earlier corpus in
+    the folder may be replaced, which then waits until the new one is on disk; a corpus that replaces nothing
+    can be packed again after a power loss, and is not waited for. `meta` and `val_meta` describe the result
+    afterwards.
 
     Raises UsageError for settings that make no sense, a folder that may not be written, or a split that
     leaves one side empty; DataError when no document was written.
@@ -37,9 +40,12 @@ class CorpusWriter:
         shard_bytes: int = 2 << 30,
         separator: int | None = 0,
         val_fraction: float = 0.0,
+        index: bool = False,
+        slice: meta.Slice | None = None,
         replace: bool = False,
     ) -> None:
         self.target, self.separator, self.val_fraction = target, separator, val_fraction
+        self.index, self.slice = index, slice
         self.meta: CorpusMeta
         self.val_meta: CorpusMeta | None = None
         self._replace, self._shard_bytes = replace, shard_bytes
@@ -69,18 +75,28 @@ class CorpusWriter:
             self._closing.close()
             self._finish()
 
-    def add_source(self, name: str, stored_bytes: int) -> None:
-        """Note one input by the name and size corpus.json shall give it."""
+    @contextlib.contextmanager
+    def aside(self) -> Iterator[Path]:
+        """A folder for what has to be set aside for a while, on the disk that the corpus goes to."""
+        folder = self._folder / "aside"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add_source(self, source: Source) -> None:
+        """Note one input, as corpus.json shall list it."""
         self._source_count += 1
         if len(self._sources) < meta.SOURCES_LISTED:
-            self._sources.append(Source(name, stored_bytes))
+            self._sources.append(source)
 
     def add(self, document: bytes) -> None:
         """Add a document that no shard border may cut, unless it is larger than a shard."""
         if not self.val_fraction:
             self._train.write_whole(document)
-        elif len(document) <= SEGMENT:
-            (self._val if self._split.holds_out(document) else self._train).write_whole(document)
+        elif len(document) <= SEGMENT or self.index:
+            (self._val if self._split.holds_out(document[:SEGMENT]) else self._train).write_whole(document)
         else:
             self.add_stream([document])
 
@@ -93,6 +109,9 @@ class CorpusWriter:
             return
         side = None
         for segment in segments(chunks):
+            if self.index and side is not None:
+                side.write(segment)
+                continue
             chosen = self._val if self._split.holds_out(segment) else self._train
             if side is not None and side is not chosen:
                 side.end_document()
@@ -102,15 +121,20 @@ class CorpusWriter:
 
     def _shards(self, folder: Path) -> ShardWriter:
         return ShardWriter(
-            folder, shard_bytes=self._shard_bytes, separator=self.separator, durable=self._durable
+            folder,
+            shard_bytes=self._shard_bytes,
+            separator=self.separator,
+            index=self.index,
+            durable=self._durable,
         )
 
     def _finish(self) -> None:
         written = [self._train, self._val] if self.val_fraction else [self._train]
-        if not sum(part.bytes for part in written):
+        if self.slice is None and not sum(part.bytes for part in written):
             raise DataError("there is nothing to pack: the inputs hold not one byte")
         if self.val_fraction:
-            self._split.check_both_sides()
+            if self.slice is None:
+                self._split.check_both_sides()
             self.val_meta = self._describe(self._folder / meta.VAL_FOLDER, self._val, "val")
         self.meta = self._describe(self._folder, self._train, "train")
 
@@ -120,9 +144,11 @@ class CorpusWriter:
             documents=written.documents,
             separator=self.separator,
             source_count=self._source_count,
-            sources=tuple(self._sources),
+            sources=tuple(meta.listed(self._sources)),
             split=meta.Split(part, float(self.val_fraction)) if self.val_fraction else None,
             shards=tuple(written.shards),
+            index=written.index,
+            slice=self.slice,
         )
         with (folder / meta.FILE).open("xb") as file:
             file.write(meta.text(described).encode())

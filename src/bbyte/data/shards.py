@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Self
 
 from blake3 import blake3
 
+from bbyte.data.index import IndexWriter
 from bbyte.data.meta import Shard
 from bbyte.errors import UsageError
 
@@ -24,15 +26,21 @@ class ShardWriter:
 
     Plain documents (`write`, `end_document`) fill each shard exactly and are cut where it is full;
     `write_whole` keeps a document and its separator in one shard unless they are larger than one.
-    separator: the byte after each document, 0 to 255, or None for none. durable: whether to wait until all
-    is safe from a power loss. Use it as a context manager; on leaving it the files are complete, and `shards`
-    lists them.
+    separator: the byte after each document, 0 to 255, or None for none. index: whether to write where each
+    document ends (see `bbyte.data.index`). durable: whether to wait until all is safe from a power loss. Use
+    it as a context manager; on leaving it the files are complete, and `shards` and `index` list them.
 
     Raises UsageError for settings that make no sense, OSError when the disk does not take a write.
     """
 
     def __init__(
-        self, folder: Path, *, shard_bytes: int, separator: int | None = 0, durable: bool = True
+        self,
+        folder: Path,
+        *,
+        shard_bytes: int,
+        separator: int | None = 0,
+        index: bool = False,
+        durable: bool = True,
     ) -> None:
         if shard_bytes < 1:
             raise UsageError(f"a shard of {shard_bytes} bytes is too small", "use at least 1 byte a shard")
@@ -41,6 +49,7 @@ class ShardWriter:
         self.folder, self.shard_bytes, self.durable = folder, shard_bytes, durable
         self.separator = b"" if separator is None else bytes([separator])
         self.shards: list[Shard] = []
+        self.index: Shard | None = None
         self.bytes = 0
         self.documents = 0
         self._gathered = bytearray()
@@ -50,6 +59,7 @@ class ShardWriter:
         self._unsynced = 0
         self._syncing: Future[None] | None = None
         self._aside = ThreadPoolExecutor(2, "shards")
+        self._index = IndexWriter(folder, durable=durable) if index else None
 
     def __enter__(self) -> Self:
         return self
@@ -61,8 +71,11 @@ class ShardWriter:
             if kind is None:
                 self._flush()
                 self._close_shard()
+                self.index = self._index.close() if self._index is not None else None
         finally:
             self._aside.shutdown()
+            if self._index is not None:
+                self._index.abandon()
             if self._file is not None:
                 self._file.close()
 
@@ -80,6 +93,14 @@ class ShardWriter:
         """The current document is complete; one without a byte counts as well."""
         self.write(self.separator)
         self.documents += 1
+        if self._index is not None:
+            self._index.add(self.bytes + len(self._gathered))
+
+    def count_documents(self, count: int, ends: Iterable[int] = ()) -> None:
+        """So many documents were written with their separators already; `ends` says where they end."""
+        self.documents += count
+        if self._index is not None:
+            self._index.extend(ends)
 
     def write_whole(self, document: Chunk) -> None:
         """Add a complete document that no shard border may cut, unless it is larger than a shard."""

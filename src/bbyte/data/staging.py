@@ -96,7 +96,7 @@ def _first_foreign(folder: Path) -> Path | None:
             foreign = _first_foreign(entry) if entry.name == meta.VAL_FOLDER else entry
             if foreign is not None:
                 return foreign
-        elif not (entry.name == meta.FILE or meta.is_shard_name(entry.name)):
+        elif not (entry.name in (meta.FILE, meta.INDEX_FILE) or meta.is_shard_name(entry.name)):
             return entry
     return None
 

@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from bbyte.data.corpus_writer import CorpusWriter
-from bbyte.data.json_records import records
 from bbyte.data.meta import CorpusMeta
 from bbyte.data.pack import OnProgress, Reporter
 from bbyte.data.shards import Chunk
-from bbyte.data.sources import Document, find_documents, plain_name
+from bbyte.data.sources.documents import JSON, plain_pieces
+from bbyte.data.sources.file import File, Stored, plain_name
+from bbyte.data.sources.find import Inputs
+from bbyte.data.sources.json_records import encoded, records
 from bbyte.errors import DataError, UsageError
 
 TEXT_KEYS = ("text", "story", "completion", "content")
 END_OF_STORY = b"<|endoftext|>"
 LARGEST_STORY = 64 << 20
 
-_JSON = (".json", ".jsonl", ".ndjson")
 _TEXT = (".txt",)
 _LONG = 64 << 10
 _WHERE_TEXT_IS = f"text is looked for under {', '.join(TEXT_KEYS)}"
-_LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,8 @@ def shard_tinystories(
     """
     if not input_dir.is_dir():
         raise UsageError(f"{input_dir} is not a folder", "name the folder that holds the JSON or text files")
-    files = [
-        found
-        for found in find_documents([str(input_dir)], extensions=(*_JSON, *_TEXT), output=out_dir)
-        if isinstance(found, Document)
-    ]
+    found = Inputs([str(input_dir)], extensions=(*JSON, *_TEXT), output=out_dir)
+    files = [file for file in found if isinstance(file, File)]
     if not files:
         raise UsageError(f"no .json, .jsonl or .txt file in {input_dir}", "check the path")
     report = Reporter(on_progress, sum(file.stored_bytes for file in files))
@@ -74,16 +71,16 @@ def shard_tinystories(
         out_dir, shard_bytes=shard_bytes, separator=separator, val_fraction=val_fraction, replace=force
     ) as writer:
         for file in files:
-            writer.add_source(file.name, file.stored_bytes)
-            found = _stories(file.chunks(report.add), file.name)
+            stored = Stored(file, report.add)
             before, longest = stories, 0
-            for story in found:
+            for story in _stories(plain_pieces(stored), file.name):
                 if story is None:
                     without_text += 1
                     continue
                 writer.add(story)
                 stories += 1
                 longest = max(longest, len(story))
+            writer.add_source(stored.source(stories - before))
             if stories == before + 1 and longest > _LONG and plain_name(file.name).endswith(_TEXT):
                 unmarked.append(file.name)
         if not stories:
@@ -133,11 +130,11 @@ def split_text(pieces: Iterable[Chunk], name: str) -> Iterator[bytes]:
         yield bytes(last)
 
 
-def _stories(pieces: Iterable[Chunk], name: str) -> Iterator[bytes | None]:
+def _stories(pieces: Iterable[bytes], name: str) -> Iterator[bytes | None]:
     """The stories of one file; None stands for a record without text."""
     if plain_name(name).endswith(_TEXT):
         yield from split_text(pieces, name)
         return
-    for record in records((bytes(piece) for piece in pieces), name):
+    for record in records(pieces, name):
         story = story_in(record)
-        yield story.translate(_LONE_SURROGATES).encode() if story is not None else None
+        yield encoded(story) if story is not None else None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbyte.data.decompression import SUFFIXES, decompressed
+from bbyte.data.sources.decompression import SUFFIXES, decompressed
 from bbyte.errors import DataError
 
 if sys.version_info >= (3, 14):
@@ -108,9 +108,12 @@ def test_damage_inside_is_an_error(suffix):
 
 BOMB = """
 import resource, sys
-from bbyte.data.sources import find_documents
-for document in find_documents([sys.argv[1]]):
-    print(sum(len(chunk) for chunk in document.chunks()))
+from bbyte.data.sources.documents import Reading, documents
+from bbyte.data.sources.file import Stored
+from bbyte.data.sources.find import Inputs
+for file in Inputs([sys.argv[1]]):
+    for document in documents(Stored(file), Reading()):
+        print(sum(map(len, document)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

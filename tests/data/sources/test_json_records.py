@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bbyte.data import json_records
-from bbyte.data.json_records import records
+from bbyte.data.sources import json_records
+from bbyte.data.sources.json_records import records
 from bbyte.errors import DataError
 
 values = st.recursive(

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from bbyte.errors import DataError
 
 LARGEST_RECORD = 64 << 20
+_KEYS_SHOWN = 20
+_LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER_TAIL = 2  # a number cut within "1e+" or "1." parses as 1 with so much left over
 _CUT_WITHIN = 16  # an error this near to the end of what has been read may be due to the cut
@@ -39,6 +41,34 @@ def records(pieces: Iterable[bytes], name: str) -> Iterator[Any]:
     text.step()
     if text.peek():
         text.refuse("there is something after the end of the list")
+
+
+def texts(pieces: Iterable[bytes], name: str, field: str) -> Iterator[bytes | None]:
+    """The text each record has under `field`, in UTF-8; None for a record that has no text there.
+
+    name: for the messages. Raises DataError as `records` does, and where not one record has a text there.
+    """
+    found, keys = False, dict[str, None]()
+    for record in records(pieces, name):
+        text = record.get(field) if isinstance(record, dict) else None
+        if isinstance(text, str):
+            found = True
+            yield encoded(text)
+        else:
+            yield None
+            if not found and isinstance(record, dict) and len(keys) < _KEYS_SHOWN:
+                keys |= dict.fromkeys(record)
+    if not found:
+        shown = ", ".join([*keys][:_KEYS_SHOWN])
+        raise DataError(f"no record of {name} has a text under {field}", shown and f"there is: {shown}")
+
+
+def encoded(text: str) -> bytes:
+    """The text in UTF-8. Half of a surrogate pair, which JSON can hold and UTF-8 cannot, becomes U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.translate(_LONE_SURROGATES).encode()
 
 
 class _Text:
