@@ -11,6 +11,7 @@ import pytest
 from fresh import checkpoint
 
 from bbyte.cli import main
+from bbyte.compression import compress, decompress
 from bbyte.engine import core
 
 native = pytest.mark.skipif(core.library() is None, reason=f"no native core: {core.missing()}")
@@ -195,6 +196,20 @@ def test_with_a_model(place, packed, capfd, hybrid):
     assert "book.txt.bbz: the model is artifacts/exports/tales-packed" in seen.err
     assert (place / "again").read_bytes() == TEXT
     said(capfd, "decompress", "book.txt.bbz", "-f", "--ckpt", packed)
+
+
+@native
+def test_by_numpy_where_there_is_no_core(place, packed, capfd, monkeypatch):
+    (place / "book.txt").write_bytes(TEXT[:300])
+    said(capfd, "compress", "book.txt", "-o", "by-core.bbz")
+    said(capfd, "compress", "book.txt", "-o", "by-numpy.bbz", "--engine", "numpy")
+    assert (place / "by-core.bbz").read_bytes() == (place / "by-numpy.bbz").read_bytes()
+    monkeypatch.setattr(core, "missing", lambda: "no compiler was there")
+    seen = said(capfd, "decompress", "by-core.bbz", "-o", "again")
+    assert "no native core (no compiler was there), so numpy computes" in seen.err
+    assert (place / "again").read_bytes() == TEXT[:300]
+    archive = (place / "by-core.bbz").read_bytes()
+    assert decompress(archive, packed) == TEXT[:300] and compress(TEXT[:300], packed) == archive
 
 
 @native

@@ -53,6 +53,7 @@ def compress(
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Let the biases of the model adapt to the file.")
     ] = False,
+    engine: archives.Engine = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
     chunk_bytes: Annotated[
         int,
@@ -80,14 +81,14 @@ def compress(
         if test and list_:
             raise UsageError("--test and --list are two things", "give one of them")
         if test:
-            archives.test(screen, files, ckpt, threads)
+            archives.test(screen, files, ckpt, threads, engine)
         else:
             archives.list_all(screen, files)
         return
     archives.check_places(screen, files, out, stdout, writes=not ratio_only, is_binary=True)
-    coder, command = None, archives.verifying(None, threads)
+    coder, command = None, archives.verifying(None, threads, engine)
     if level > 0 or hybrid is not None or adapt:
-        coder, command = _coder(screen, level, ckpt, hybrid, adapt, threads)
+        coder, command = _coder(screen, level, ckpt, hybrid, adapt, threads, engine)
     elif ckpt is not None:
         raise UsageError("--level 0 takes no model", "leave --level out, or --ckpt")
     settings = {"chunk_bytes": chunk_bytes, "threads": threads}
@@ -101,7 +102,7 @@ def compress(
 
 
 def _coder(
-    screen: Screen, level: int, ckpt: Path | None, hybrid: Any, adapt: bool, threads: int
+    screen: Screen, level: int, ckpt: Path | None, hybrid: Any, adapt: bool, threads: int, engine: str
 ) -> tuple[Coder, list[str]]:
     from bbyte.compression.coder import shown
     from bbyte.compression.models import coder_of
@@ -109,9 +110,10 @@ def _coder(
     if level == 0 or (level == 1 and hybrid not in (None, "off")):
         raise UsageError(f"--level {level} mixes the model with nothing", "leave --level out")
     found = archives.chosen(screen, ckpt)
-    coder = coder_of(found, hybrid=hybrid or ("auto" if level == 2 else "off"), adapt=adapt)
+    modes: Any = hybrid or ("auto" if level == 2 else "off")
+    coder = coder_of(found, hybrid=modes, adapt=adapt, by=archives.computing(screen, engine))
     screen.say(f"model {shown(coder[0].identity)}: nothing else decompresses what it compresses, so keep it")
-    return coder, archives.verifying(found.path, threads)
+    return coder, archives.verifying(found.path, threads, engine)
 
 
 def _compress(

@@ -44,6 +44,7 @@ def decompress(
         Path | None,
         typer.Option(help="Checkpoint it was compressed with (default: it is looked for under artifacts/)."),
     ] = None,
+    engine: archives.Engine = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 takes all cores.")] = 0,
 ) -> None:
     """Decompress archives: FILE.bbz becomes FILE, and FILE.bbz stays.
@@ -54,10 +55,10 @@ def decompress(
     if test:
         if salvage:
             raise UsageError("--test and --salvage are two things", "give one of them")
-        archives.test(screen, files, ckpt, threads)
+        archives.test(screen, files, ckpt, threads, engine)
         return
     archives.check_places(screen, files, out, stdout, writes=True, is_binary=False)
-    models = archives.Models(screen, ckpt)
+    models = archives.Models(screen, ckpt, engine)
     made = _salvage if salvage else _decompress
 
     def one(word: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ def compress(data: bytes, model: "Path | str | Make | None" = None, *, threads: 
     """The bytes as an archive, what `bbyte compress` writes to a file.
 
     model: a checkpoint, what makes a coder, or None for no model. Raises BbyteError for a checkpoint that
-    is damaged or that the engine does not compute.
+    is damaged or that the engine does not compute. Without the native core numpy computes the same bytes,
+    about a hundred a second.
     """
     import io
 
@@ -23,9 +24,9 @@ def compress(data: bytes, model: "Path | str | Make | None" = None, *, threads: 
         coder = coding_of(model()), model
     elif model is not None:
         from bbyte.checkpoint.find import find
-        from bbyte.compression.models import coder_of
+        from bbyte.compression.models import at_hand, coder_of
 
-        coder = coder_of(find(Path(model)))
+        coder = coder_of(find(Path(model)), by=at_hand())
     target = io.BytesIO()
     write_archive(io.BytesIO(data), target.write, coder, size=len(data), threads=threads)
     return target.getvalue()
@@ -49,9 +50,9 @@ def decompress(archive: bytes, model: "Path | str | Make | None" = None, *, thre
         if not isinstance(model, str | Path):
             return model
         from bbyte.checkpoint.find import find
-        from bbyte.compression.models import opener_of
+        from bbyte.compression.models import at_hand, opener_of
 
-        return opener_of(find(Path(model)))(coding)
+        return opener_of(find(Path(model)), at_hand())(coding)
 
     target = io.BytesIO()
     read_archive(io.BytesIO(archive), target.write, open_, threads=threads)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import typer
 
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from bbyte.checkpoint.find import Found
     from bbyte.compression.coder import Coding, Make, Opener
     from bbyte.compression.writer import Report, Summary
+    from bbyte.engine.streams import By
 
 _STDIN = "-"
+Engine = Annotated[
+    Literal["auto", "native", "numpy"],
+    typer.Option(help="What computes the model: auto takes native, or where it is missing numpy, slowly."),
+]
+"""The flag; what is computed are the same bytes."""
 
 
 def check_places(
@@ -98,10 +104,25 @@ def row(done: "Summary") -> dict[str, Any]:
     }
 
 
-def verifying(ckpt: Path | None, threads: int) -> list[str]:
+def computing(screen: Screen, engine: str) -> "By":
+    """What computes, of what was asked for; says it where the choice is one that will be felt."""
+    from bbyte.compression.models import at_hand
+    from bbyte.engine import core
+
+    if engine != "auto":
+        return "numpy" if engine == "numpy" else "native"
+    if (by := at_hand()) == "numpy":
+        screen.warn(
+            f"there is no native core ({core.missing()}), so numpy computes: about a hundred bytes a second"
+        )
+    return by
+
+
+def verifying(ckpt: Path | None, threads: int, engine: str) -> list[str]:
     """The command that decodes an archive in a fresh process, with the model of this checkpoint."""
     words = [sys.executable, "-m", "bbyte", "decompress", _STDIN, "--test", "--json"]
-    return words + ["--threads", str(threads)] + (["--ckpt", str(ckpt)] if ckpt is not None else [])
+    words += ["--threads", str(threads), "--engine", engine]
+    return words + (["--ckpt", str(ckpt)] if ckpt is not None else [])
 
 
 def chosen(screen: Screen, ckpt: Path | None) -> "Found":
@@ -141,8 +162,8 @@ def _starter() -> list[Path]:
 class Models:
     """Opens the models that archives name: the checkpoint asked for, or whichever fits of those at hand."""
 
-    def __init__(self, screen: Screen, ckpt: Path | None) -> None:
-        self._screen, self._ckpt = screen, ckpt
+    def __init__(self, screen: Screen, ckpt: Path | None, engine: str) -> None:
+        self._screen, self._ckpt, self._engine = screen, ckpt, engine
         self._open: dict[Coding, Make] = {}
 
     def opener(self, name: str) -> "Opener":
@@ -158,13 +179,14 @@ class Models:
     def _opener(self, name: str) -> "Opener":
         from bbyte.compression.models import computable, opener_of, searching
 
+        by = computing(self._screen, self._engine)
         if self._ckpt is not None:
-            return opener_of(chosen(self._screen, self._ckpt))
+            return opener_of(chosen(self._screen, self._ckpt), by)
 
         def paths() -> list[Path]:
             return [*computable(_roots()), *_starter()]
 
-        return searching(paths, name, lambda path: self._screen.say(f"{name}: the model is {path}"))
+        return searching(paths, name, lambda path: self._screen.say(f"{name}: the model is {path}"), by)
 
 
 @contextmanager
@@ -183,10 +205,10 @@ def expanding(screen: Screen, file: BinaryIO, name: str) -> "Iterator[Report]":
         yield lambda done, coded: bar.update(done, total)
 
 
-def test(screen: Screen, words: Sequence[str], ckpt: Path | None, threads: int) -> None:
+def test(screen: Screen, words: Sequence[str], ckpt: Path | None, threads: int, engine: str) -> None:
     """Decode each archive and say that it is whole."""
     check_places(screen, words, None, False, writes=False, is_binary=False)
-    models = Models(screen, ckpt)
+    models = Models(screen, ckpt, engine)
 
     def one(word: str) -> dict[str, Any]:
         from bbyte.compression.expansion import read_archive
