@@ -1,4 +1,4 @@
-"""`bbyte verify`: whether checkpoints, corpora and archives are, byte for byte, what they were when written."""
+"""`bbyte verify`: whether checkpoints, corpora and archives are what they were when written."""
 
 import os
 from pathlib import Path
@@ -27,7 +27,8 @@ def verify(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH", help="A checkpoint, a run, a corpus, a file of one, an archive, or a folder above them."
+            metavar="PATH",
+            help="A checkpoint, a run, a corpus, a file of one, an archive, or a folder above.",
         ),
     ],
 ) -> None:
