@@ -36,7 +36,7 @@ def show_group(
     console = _console()
     _head(console, f"{path} COMMAND [FLAGS]", about, examples)
     width = max((len(entry.name) for entry in entries), default=0)
-    for panel in sorted(dict.fromkeys(entry.panel for entry in entries), key=_place):
+    for panel in sorted(dict.fromkeys(entry.panel for entry in entries), key=place):
         rows = [
             (Text(entry.name.ljust(width), style="bold cyan"), Text(entry.summary))
             for entry in entries
@@ -52,8 +52,7 @@ def show_command(path: str, about: str, options: Sequence[Option], examples: Seq
     """Print a command's page on stdout: examples, arguments, flags grouped as declared, defaults."""
     console = _console()
     arguments = [option for option in options if not option.flags and not option.hidden]
-    usage = [path, *(_usage(argument) for argument in arguments), "[FLAGS]"]
-    _head(console, " ".join(usage), about, examples)
+    _head(console, usage(path, options), about, examples)
     visible = [*arguments, *(option for option in options if option.flags and not option.hidden)]
     for panel in dict.fromkeys(option.panel for option in visible):
         _panel(
@@ -61,6 +60,17 @@ def show_command(path: str, about: str, options: Sequence[Option], examples: Seq
         )
     note = "Any flag can also be set as BBYTE_<FLAG> in the environment or in the file given with --config."
     console.print(Padding(Text(note, style="dim"), (0, 1)))
+
+
+def usage(path: str, options: Sequence[Option]) -> str:
+    """The line that says what a command takes."""
+    arguments = [_usage(option) for option in options if not option.flags and not option.hidden]
+    return " ".join([path, *arguments, "[FLAGS]"])
+
+
+def place(panel: str) -> int:
+    """Where a panel of the table of contents stands among the others."""
+    return _ORDER.index(panel) if panel in _ORDER else len(_ORDER)
 
 
 def _console() -> Console:
@@ -87,10 +97,6 @@ def _continued(example: str, width: int) -> str:
     whole = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace(" ", "\0"), example)
     lines = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
     return " \\\n    ".join(lines).replace("\0", " ")
-
-
-def _place(panel: str) -> int:
-    return _ORDER.index(panel) if panel in _ORDER else len(_ORDER)
 
 
 _ORDER = ("Start here", "Data", "Training", "Measure", "Write")
@@ -133,9 +139,6 @@ def _meaning(option: Option) -> Text:
     text = Text(option.help)
     if option.required:
         text.append("  [required]", style="dim red")
-    elif option.default not in (None, (), [], "") and not (option.default is False and not option.off_flags):
-        default = option.default
-        if option.is_switch:
-            default = "on" if default else "off"
-        text.append(f"  [default: {default}]", style="dim")
+    elif option.shown_default:
+        text.append(f"  [default: {option.shown_default}]", style="dim")
     return text

@@ -42,7 +42,7 @@ class Option:
     @property
     def variable(self) -> str:
         """The environment variable that sets it, where the command line does not."""
-        return "BBYTE_" + self.name.upper() if self.flags else ""
+        return "BBYTE_" + self.name.rstrip("_").upper() if self.flags else ""
 
     @property
     def placeholder(self) -> str:
@@ -55,6 +55,13 @@ class Option:
             also = [kinds[part] for part in values.describe(self.annotation).split(" or ") if part in kinds]
             return self.metavar or "|".join((*words, *also))
         return kinds.get(values.describe(self.annotation).removeprefix("a list: "), "VALUE")
+
+    @property
+    def shown_default(self) -> str:
+        """What help says it is when nothing else is said; empty where that says nothing."""
+        if self.default in (None, (), [], "") or (self.default is False and not self.off_flags):
+            return ""
+        return ("on" if self.default else "off") if self.is_switch else str(self.default)
 
     def read(self, value: Any) -> Any:
         """The value a user wrote, checked; raises UsageError with the flag's name and what it expects."""
