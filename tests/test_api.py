@@ -286,3 +286,32 @@ def test_optimizers_have_every_parameter_once(asked, kinds):
     held = [value for one in optimizers.members for group in one.param_groups for value in group["params"]]
     assert len(held) == len(set(held)) == len(list(model.parameters()))
     assert optimizers.members[-1].param_groups[-1]["lr"] == 0.01
+
+
+def test_a_model_of_ones_own_is_saved_for_everything_else(tmp_path):
+    model = bbyte.build_model("ar", **small_runs.MODEL)
+    folder = bbyte.save(model, tmp_path / "mine", context=32, step=7)
+    loaded = bbyte.load(tmp_path / "mine")
+    assert (loaded.path, loaded.context, loaded.meta.step) == (folder, 32, 7)
+    weights = loaded.module.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in model.state_dict().items())
+    packed = loaded.export_packed(tmp_path / "packed")
+    assert packed.meta.kind == "packed" and np.allclose(packed.logits(TEXT), loaded.logits(TEXT), atol=1e-4)
+    bbyte.set_quantized(model, False)
+    bbyte.save(model, tmp_path / "unfinished", context=32)
+    with pytest.raises(bbyte.UsageError, match="have not set in yet"):
+        bbyte.load(tmp_path / "unfinished").export_packed(tmp_path / "never")
+    with pytest.raises(bbyte.UsageError, match="Linear is of none"):
+        bbyte.save(torch.nn.Linear(2, 2), tmp_path / "other", context=32)
+
+
+def test_loading_leaves_torchs_threads_alone(checkpoints):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        bbyte.load(checkpoints["mamba"]).bits_per_byte(TEXT)
+        assert torch.get_num_threads() == 1
+        bbyte.load(checkpoints["mamba"], threads=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

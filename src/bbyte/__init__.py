@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bbyte.api.building import build_model, build_optimizers, build_trainer, train
+    from bbyte.api.building import build_model, build_optimizers, build_trainer, save, train
     from bbyte.api.datasets import ByteShardDataset
     from bbyte.api.earlier import ByteLevelGenerator, InferenceConfig
     from bbyte.api.model import Model, load
@@ -41,7 +41,7 @@ __all__ = [
     "Model", "Muon", "NextByte", "RMSNorm", "Sampling", "Saved", "Started", "Stepped", "Trainer",
     "UsageError", "Warned", "WindowOrder", "__version__", "adamw", "bits_per_byte", "build_model",
     "build_optimizers", "build_trainer", "compress", "decompress", "families", "generate", "infill", "load",
-    "lr_for_step", "pack", "quantized_for_step", "rotary_table", "seq_len_for_step", "set_quantized",
+    "lr_for_step", "pack", "quantized_for_step", "rotary_table", "save", "seq_len_for_step", "set_quantized",
     "ternarize", "train",
 ]  # fmt: skip
 

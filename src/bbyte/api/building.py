@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbyte.api.model import Model, load
-from bbyte.config import Config, Problems, from_dict, suggest
+from bbyte.config import Config, Problems, from_dict, suggest, to_dict
 from bbyte.device import Runtime
+from bbyte.errors import UsageError
 from bbyte.models import families
 from bbyte.training.config import TrainConfig
 from bbyte.training.events import Event
@@ -28,6 +29,44 @@ def build_model(family: str, preset: str | None = None, **settings: Any) -> "tor
     """
     kind = families.family(family)
     return kind.build(families.architecture(kind, preset, settings))
+
+
+def save(model: "torch.nn.Module", run: str | Path, *, context: int, step: int = 0) -> Path:
+    """Write a model that `build_model` gave as a checkpoint into the folder `run`, and return where.
+
+    context: the longest window it was trained on, in bytes; step: of how many optimizer steps it is. `load`
+    then reads it, and so does every command. Raises UsageError for a model of none of the families.
+    """
+    from bbyte.checkpoint import store
+    from bbyte.checkpoint.meta import CheckpointMeta
+    from bbyte.quantization.bitlinear import ternary_layers
+    from bbyte.quantization.statistics import ternary_statistics
+
+    config: Any = getattr(model, "config", None)
+    kinds = [kind for kind in families.families().values() if type(config) is kind.config]
+    if not kinds:
+        raise UsageError(
+            f"{type(model).__name__} is of none of bbyte's families", "bbyte.build_model makes one"
+        )
+    weights, ternary = model.state_dict(), ternary_layers(model)
+    folder = Path(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    described = CheckpointMeta(
+        kind="resume",
+        family=kinds[0].name,
+        variant="ternary" if ternary else "full",
+        config=to_dict(config),
+        step=step,
+        bytes_seen=0,
+        context=context,
+        quantized=any(layer.active for layer in ternary.values()),
+        corpus={"path": "unknown", "size": 0, "fingerprint": ""},
+        metrics={},
+        environment={},
+        tags={"bytes_seen": "unknown"},
+        ternary=ternary_statistics(model, weights),
+    )
+    return store.save(folder, described, weights, None)
 
 
 def build_optimizers(model: "torch.nn.Module", **settings: Any) -> "Optimizers":

@@ -45,8 +45,8 @@ def load(
     path: a checkpoint's folder, or that of a run, of which it is the newest intact one; None is the newest
     under artifacts/checkpoints, else the starter model that comes with bbyte. device: auto, cpu, cuda, cuda:N
     or mps. engine: auto takes the native core for packed checkpoints on a CPU, and torch for all others.
-    threads: 0 takes as many as pay. Raises UsageError where there is no checkpoint, DataError for a damaged
-    one.
+    threads: 0 takes as many as pay in the engine, and leaves torch the number it has. Raises UsageError where
+    there is no checkpoint, DataError for a damaged one.
     """
     from bbyte.starter import default_checkpoint
 
@@ -71,7 +71,7 @@ class Model:
         if takes_engine(found, device, engine, said.append):
             self._view = next_byte_predictor(found, device, engine, threads, 1, said.append)
         else:
-            self._loaded = load_found(found, device, threads, said.append)
+            self._loaded = load_found(found, device, self._torch_threads(), said.append)
             said.append(f"computed by torch on {next(self._loaded.model.parameters()).device}")
         self.choices = tuple(said)
 
@@ -146,7 +146,7 @@ class Model:
         if self._loaded is not None:
             from bbyte.device import Runtime, place
 
-            placement = place(Runtime(device=self._device, threads=self._threads))
+            placement = place(Runtime(device=self._device, threads=self._torch_threads()))
             return score_checkpoint(self._loaded, source, placement, context=context, stride=stride)
         if context == "full":
             check_full(self.family)
@@ -198,6 +198,15 @@ class Model:
         filled: bytes = filling.tokens[0].astype(np.uint8).tobytes()
         return filled
 
+    def export_packed(self, folder: str | Path) -> "Model":
+        """The same model as a packed checkpoint, the new folder `folder`: small, and computed without torch.
+
+        It cannot be trained on. Raises UsageError where there is something in `folder`.
+        """
+        from bbyte.checkpoint.export.packed import export_packed
+
+        return load(export_packed(self._found, Path(folder)), threads=self._threads)
+
     @property
     def module(self) -> "torch.nn.Module":
         """The model in torch: logits (B, T, 256) of bytes (B, T)."""
@@ -210,7 +219,12 @@ class Model:
     def _with_torch(self) -> "Loaded":
         if self._loaded is not None:
             return self._loaded
-        return load_found(self._found, self._device, self._threads, lambda sentence: None)
+        return load_found(self._found, self._device, self._torch_threads(), lambda sentence: None)
+
+    def _torch_threads(self) -> int:
+        import torch
+
+        return self._threads or torch.get_num_threads()
 
     def _next_byte(self) -> Predictor:
         if self._view is None:
