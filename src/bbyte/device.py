@@ -19,6 +19,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class World:
+    """Which of a run's processes this one is: `rank` of `size`, and `local_rank` of `local_size` here.
+
+    restarts: how often torchrun has started them again after one of them had ended. watched: whether torchrun
+    watches over them, to which any exit code but 0 is a failure.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+    restarts: int = 0
+    watched: bool = False
+
+
+def world() -> World:
+    """What torchrun, or whoever else starts several processes, says in the environment. One process without.
+
+    Raises UsageError for numbers that are none.
+    """
+    watched = "TORCHELASTIC_RUN_ID" in os.environ
+    if "RANK" not in os.environ:
+        return World(watched=watched)
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")
+    words = [os.environ.get(name, default) for name, default in zip(names, "01010", strict=True)]
+    if not all(word.isdecimal() for word in words):
+        said = ", ".join(f"{name}={word}" for name, word in zip(names, words, strict=True))
+        raise UsageError(f"the environment names no place among processes: {said}", "torchrun sets it")
+    rank, size, local_rank, local_size, restarts = map(int, words)
+    return World(rank, size, local_rank, local_size, restarts, watched)
+
+
+@dataclass(frozen=True)
 class Runtime:
     """How a run computes; changing it changes speed and the last digits, never the model."""
 
@@ -31,22 +64,34 @@ class Runtime:
     grad_checkpoint: Literal["auto", "none", "mlp", "block"] = setting(
         "auto", "Activations computed again in the backward pass, to save memory; auto: block on a GPU"
     )
+    shard: bool = setting(
+        False, "Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)"
+    )
 
     def __post_init__(self) -> None:
         problems = Problems()
         if problems.check_types(self):
             problems.check(self.threads >= 0, f"threads {self.threads} is negative", "0 takes all cores")
+            problems.check(
+                not (self.shard and self.compile),
+                "compile and shard do not go together yet",
+                "leave one of --compile and --shard out",
+            )
         problems.raise_if_any()
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What `place` found and chose: a torch device name, a number type's name, threads, and why."""
+    """What `place` found and chose: a torch device name, a number type's name, threads, and why.
+
+    world: the processes it is one of.
+    """
 
     device: str
     precision: str
     threads: int
     reasons: tuple[str, ...]
+    world: World = World()
 
     def autocast(self) -> "contextlib.AbstractContextManager[Any]":
         """The context in which the forward pass runs."""
@@ -58,15 +103,16 @@ class Placement:
         return torch.autocast(self.device.split(":")[0], dtype=dtype)
 
 
-def place(runtime: Runtime) -> Placement:
+def place(runtime: Runtime, world: World = World()) -> Placement:
     """Settle device, precision and threads, and set torch's thread count.
 
-    Raises UsageError if what was asked for is not there.
+    Several processes of a machine take a GPU each, or divide its cores. Raises UsageError if what was asked
+    for is not there.
     """
     import torch
 
     reasons = []
-    device = _device(runtime.device)
+    device = _device(runtime.device) if world.size == 1 else _device_of(world, runtime.device)
     if runtime.device == "auto":
         reasons.append(f"device {device}: {'the fastest found' if device != 'cpu' else 'no GPU found'}")
     precision, why = _precision(runtime.precision, device)
@@ -74,9 +120,9 @@ def place(runtime: Runtime) -> Placement:
         reasons.append(f"precision {precision}: {why}")
     if ":" in device:
         torch.cuda.set_device(device)  # streams and events are made on the current one
-    threads = runtime.threads or usable_cores()
+    threads = runtime.threads or max(1, usable_cores() // world.local_size)
     torch.set_num_threads(threads)
-    return Placement(device, precision, threads, tuple(reasons))
+    return Placement(device, precision, threads, tuple(reasons), world)
 
 
 def keep_freed_memory() -> None:
@@ -131,6 +177,27 @@ def _device(asked: str) -> str:
     if not there[kind]:
         raise UsageError(f"device {asked} is not there", "--device auto takes the best one found")
     return asked if kind == "cuda" else kind
+
+
+def _device_of(world: World, asked: str) -> str:
+    """Each process computes on the GPU of its own number, or all on the CPU."""
+    import torch
+
+    kind, _, number = asked.partition(":")
+    if number or kind == "mps":
+        raise UsageError(
+            f"device {asked} cannot be that of {world.size} processes",
+            "--device cuda gives each its own GPU, --device cpu a part of the cores",
+        )
+    found = _device("cpu" if kind == "auto" and not torch.cuda.is_available() else asked)
+    if found != "cuda":
+        return found
+    if world.local_rank >= torch.cuda.device_count():
+        raise UsageError(
+            f"{world.local_size} processes were started on a machine with {torch.cuda.device_count()} GPUs",
+            f"torchrun --nproc-per-node {torch.cuda.device_count()}",
+        )
+    return f"cuda:{world.local_rank}"
 
 
 def _precision(asked: str, device: str) -> tuple[str, str]:
@@ -214,8 +281,8 @@ def environment(placement: Placement) -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
         "cores": usable_cores(),
-        "device": placement.device,
+        "device": placement.device if placement.world.size == 1 else placement.device.split(":")[0],
         "precision": placement.precision,
         "threads": placement.threads,
-        "world_size": 1,
+        "world_size": placement.world.size,
     }

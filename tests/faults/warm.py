@@ -1,9 +1,9 @@
 """Commands of bbyte forked from a process that has loaded torch already: they start in a moment.
 
 Run as a program it reads a request a line, a JSON object, and answers each with a line: {"words", "folder",
-"shown"} starts `bbyte WORDS` in the folder, its output going to the file `shown`, and is answered with the
-number of the process; {"wait": process} is answered with its exit code (negative: the signal that ended it),
-or null where it still runs and "patience" is false.
+"shown", "env"} starts `bbyte WORDS` in the folder, its output going to the file `shown`, and is answered
+with the number of the process; {"wait": process} is answered with its exit code (negative: the signal that
+ended it), or null where it still runs and "patience" is false.
 """
 
 import json
@@ -39,9 +39,12 @@ class Warm:
         self._server.stdin.flush()
         return json.loads(self._server.stdout.readline())
 
-    def start(self, folder, shown, *words):
-        """Start `bbyte WORDS` in `folder`; all it says is appended to the file `shown`."""
-        return Command(self, shown, words, folder)
+    def start(self, folder, shown, *words, env=None):
+        """Start `bbyte WORDS` in `folder`; all it says is appended to the file `shown`.
+
+        `env` is added to its environment.
+        """
+        return Command(self, shown, words, folder, env or {})
 
     def run(self, folder, shown, *words):
         """Run `bbyte WORDS` to its end; returns the exit code."""
@@ -51,8 +54,8 @@ class Warm:
 class Command:
     """A command that runs."""
 
-    def __init__(self, warm, shown, words, folder):
-        request = {"words": words, "folder": str(folder), "shown": str(shown)}
+    def __init__(self, warm, shown, words, folder, env):
+        request = {"words": words, "folder": str(folder), "shown": str(shown), "env": env}
         self.shown, self._warm, self._code = Path(shown), warm, None
         self.shown.touch()
         self.process = warm.ask(request)
@@ -98,7 +101,9 @@ class Command:
 
 def serve():
     """Answer the requests."""
-    import torch._dynamo  # noqa: F401 - what optimizers import at their first step
+    import torch._dynamo  # what optimizers import at their first step
+    import torch.distributed.checkpoint
+    import torch.distributed.fsdp  # noqa: F401
 
     import bbyte.terminal.training
     import bbyte.training.start  # noqa: F401
@@ -113,7 +118,7 @@ def serve():
         answers.flush()
 
 
-def _forked(main, words, folder, shown):
+def _forked(main, words, folder, shown, env):
     process = os.fork()
     if process:
         return process
@@ -126,6 +131,7 @@ def _forked(main, words, folder, shown):
         for new, old in ((nothing, 0), (out, 1), (out, 2)):
             os.dup2(new, old)
         os.chdir(folder)
+        os.environ.update(env)
         code = main(words)
     finally:
         os._exit(code)

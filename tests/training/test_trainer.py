@@ -316,9 +316,9 @@ def test_the_settings_written_repeat_the_run(tmp_path, data, ternary):
 
 
 def test_what_was_left_open_is_chosen_said_and_written(tmp_path, data, monkeypatch):
-    from bbyte.training import start as starting
+    from bbyte.training import beginning
 
-    monkeypatch.setattr(starting, "probe", lambda *args: Pace(15.0, 8192.0))
+    monkeypatch.setattr(beginning, "probe", lambda *args: Pace(15.0, 8192.0))
     asked = Request(family="ar", data=data, out=tmp_path / "run", model=MODEL, runtime={"device": "cpu"})
     trainer = start(asked)
     said = "\n".join(trainer.choices)

@@ -15,6 +15,7 @@ EXAMPLES = (
     "bbyte train ar --data artifacts/datasets/tales --preset tiny --steps 300",
     "bbyte train ar --resume auto",
     "bbyte train ar --config artifacts/checkpoints/RUN/config.toml --seed 1",
+    "torchrun --nproc-per-node 8 -m bbyte train ar --out artifacts/checkpoints/RUN --resume auto",
 )
 
 
@@ -76,42 +77,54 @@ def train(
     from bbyte.starter import default_corpus
     from bbyte.terminal.interruption import Interruption
     from bbyte.terminal.training import show
+    from bbyte.terminal.training_processes import processes
     from bbyte.training.request import Request, resumable
     from bbyte.training.start import start
 
     if track is not None:
         tracking.check_installed(track)
-    place = resumable(resume, out, family.name)
-    if resume is not None and place is None:
-        screen.say("nothing to resume yet: starting a new run")
+    with processes(screen) as (group, screen):
+        asked = "auto" if resume is None and group.world.restarts else resume
 
-    def find_data() -> Path:
-        found, sentence = default_corpus()
-        screen.say(sentence)
-        return found
+        def find_run() -> str | None:
+            found = resumable(asked, out, family.name)
+            if asked is not None and found is None:
+                screen.say("nothing to resume yet: starting a new run")
+            return None if found is None else str(found)
 
-    request = Request(
-        family=family.name,
-        data=data,
-        find_data=find_data,
-        preset=preset,
-        model=model,
-        objective=objective,
-        training=training,
-        runtime=runtime,
-        out=out,
-        name=name,
-        allow_overwrite=allow_overwrite or (resume is not None and out is not None and is_run(out)),
-        resume=place,
-        extend=extend,
-        optimizer_state=optimizer_state,
-        planned=True,
-    )
-    trainer = start(request)
-    with Interruption(screen) as interruption:
-        trainer.interrupted = interruption.signal
-        recorded = with_records(trainer, trainer.run(), sample_bytes)
-        settings = to_dict(trainer.architecture) | to_dict(trainer.config)
-        events = tracking.tracked(recorded, track, trainer.folder, settings) if track else recorded
-        show(events, screen, log_every=trainer.config.log_every)
-        screen.say(f"report {trainer.folder / REPORT}")
+        def find_data() -> Path:
+            found, sentence = default_corpus()
+            screen.say(sentence)
+            return found
+
+        place = group.first(find_run)
+        request = Request(
+            family=family.name,
+            data=data,
+            find_data=find_data,
+            preset=preset,
+            model=model,
+            objective=objective,
+            training=training,
+            runtime=runtime,
+            out=out,
+            name=name,
+            allow_overwrite=allow_overwrite or (asked is not None and out is not None and is_run(out)),
+            resume=None if place is None else Path(place),
+            extend=extend if resume == asked or place is None else None,
+            optimizer_state=optimizer_state,
+            world=group.world,
+            planned=True,
+        )
+        trainer = start(request, group)
+        with Interruption(screen) as interruption:
+            trainer.interrupted = interruption.signal
+            if not group.is_first:
+                for _ in trainer.run():
+                    pass
+                return
+            recorded = with_records(trainer, trainer.run(), 0 if trainer.sharded else sample_bytes)
+            settings = to_dict(trainer.architecture) | to_dict(trainer.config)
+            events = tracking.tracked(recorded, track, trainer.folder, settings) if track else recorded
+            show(events, screen, log_every=trainer.config.log_every)
+            screen.say(f"report {trainer.folder / REPORT}")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 from bbyte.data.sampling import WindowOrder
+from bbyte.errors import UsageError
 from bbyte.figures import duration
 from bbyte.training.planning.probe import Pace
 from bbyte.training.schedule import stages
@@ -28,7 +29,8 @@ def batch(settings: Settings, data: Division) -> Settings:
     longest = max(stage.seq_len for stage in stages(config.steps or 100, config.seq_len, config.seq_len_cap))
     WindowOrder(data.train.size, longest, config.seed, config.stride)  # raises where there is none
     if config.batch_size is None:
-        rows = max(1, BYTES_A_STEP[device.split(":")[0]] // longest // config.grad_accum)
+        each = max(1, BYTES_A_STEP[device.split(":")[0]] // longest // config.grad_accum)
+        rows = each * settings.placement.world.size
         step = rows * longest * config.grad_accum
         settings = settings.change(f"batch_size {rows}: about {step:,} bytes a step", batch_size=rows)
     if config.optimizer == "auto":
@@ -36,7 +38,21 @@ def batch(settings: Settings, data: Division) -> Settings:
         settings = settings.change(said, optimizer="muon")
     elif config.optimizer == "adamw8bit" and device == "cpu":
         settings = settings.change("optimizer adamw8bit: on a CPU many times slower than adamw")
+    _check_shares(settings)
     return settings
+
+
+def _check_shares(settings: Settings) -> None:
+    """Raise UsageError where a process would have no window of a step or, where all must keep step, fewer."""
+    processes, config = settings.placement.world.size, settings.training
+    windows = (config.batch_size or 1) * config.grad_accum
+    if windows < processes or (settings.runtime.shard and windows % processes):
+        more = processes * -(-windows // processes)
+        evenly = "evenly " if windows >= processes else ""
+        raise UsageError(
+            f"the {windows} windows of a step cannot be divided {evenly}among {processes} processes",
+            f"--batch-size {more} --grad-accum 1, or fewer processes",
+        )
 
 
 def steps(settings: Settings, data: Division, seconds: float, pace: Callable[[], Pace | None]) -> Settings:

@@ -10,6 +10,7 @@ from typing import Any
 from bbyte.checkpoint import find, meta
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import from_dict
+from bbyte.device import World
 from bbyte.errors import DataError, UsageError
 from bbyte.runs.folder import CONFIG
 from bbyte.training.config import TrainConfig
@@ -45,6 +46,8 @@ class Request:
     """Finds a corpus where no data was given."""
     seconds: float = TARGET_SECONDS
     """How long the run should take, where the number of steps is left open."""
+    world: World = field(default_factory=World)
+    """Which of the run's processes this one is."""
     planned: bool = False
     """Whether memory and pace are found out before it starts, which takes seconds (see `planning.plan`)."""
 

@@ -1,10 +1,18 @@
 """What a run takes up from a checkpoint, which checkpoints it refuses, and how it goes back to one."""
 
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
 from bbyte import device, durable
 from bbyte.checkpoint import find, store
 from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.config import to_dict
 from bbyte.errors import BbyteError, DataError, UsageError
+from bbyte.training.distributed.spread import Spread
 from bbyte.training.guard import data_step, skip
 from bbyte.training.progress import Progress
 from bbyte.training.state import State
@@ -13,22 +21,31 @@ MATTERS = ("threads", "world_size", "device", "precision")
 """What the last digits of a loss depend on, besides seed and step."""
 
 
-def resume(run: State, loaded: store.Loaded, *, optimizer_state: bool = True) -> list[str]:
+def resume(run: State, loaded: store.Loaded | None, *, optimizer_state: bool = True) -> list[str]:
     """Give the run the weights, optimizer state and place of a checkpoint; returns what to warn of.
 
-    Raises UsageError for another architecture, another corpus or a finished run.
+    Of several processes only the first has `loaded` it. Raises UsageError for another architecture, another
+    corpus or a finished run.
     """
-    meta = loaded.meta
-    _refuse_another(run, meta)
+
+    def check() -> list[str]:
+        assert loaded is not None  # noqa: S101
+        _refuse_another(run, loaded.meta)
+        skipped = [f"skipped {path.name}: {why}" for path, why in loaded.found.skipped]
+        return skipped + _changed(run, loaded.meta)
+
+    warnings = run.group.first(check)
     _take_up(run, loaded, optimizer_state=optimizer_state)
-    run.progress = Progress.of(meta)
-    warnings = [f"skipped {path.name}: {why}" for path, why in loaded.found.skipped]
-    now = device.environment(run.placement)
-    for key in MATTERS:
-        before = meta.environment.get(key)
-        if now[key] != before:
-            warnings.append(f"{key} was {before}, is {now[key]}: losses will differ in the last digits")
     return warnings
+
+
+def _changed(run: State, meta: CheckpointMeta) -> list[str]:
+    now, before = device.environment(run.placement), meta.environment
+    return [
+        f"{key} was {before.get(key)}, is {now[key]}: losses will differ in the last digits"
+        for key in MATTERS
+        if now[key] != before.get(key)
+    ]
 
 
 def go_back(run: State, first: int, reason: str, past: int | None) -> None:
@@ -39,8 +56,8 @@ def go_back(run: State, first: int, reason: str, past: int | None) -> None:
     """
     now = run.progress
     now.guard.count_return(reason)
-    loaded = _newest_until(run, first)
-    if loaded is None:
+    loaded = _newest_until(run, first) if run.group.is_first else None
+    if not run.group.any(loaded is not None):
         raise BbyteError(
             f"{reason} at step {first + 1}, and there is no earlier checkpoint to go back to",
             "a lower --lr and --matrix-lr; a smaller --save-every gives something to go back to",
@@ -49,7 +66,6 @@ def go_back(run: State, first: int, reason: str, past: int | None) -> None:
     if past is not None:
         skipped = skip(skipped, data_step(skipped, first), data_step(skipped, past) + 1)
     _take_up(run, loaded, optimizer_state=True)
-    run.progress = Progress.of(loaded.meta)
     run.progress.skipped, run.progress.micro_batch = skipped, now.micro_batch
     run.progress.guard.returns = now.guard.returns
     run.log.cut(run.progress.step)
@@ -67,19 +83,40 @@ def _newest_until(run: State, first: int) -> store.Loaded | None:
     return None
 
 
-def _take_up(run: State, loaded: store.Loaded, *, optimizer_state: bool) -> None:
-    state = None
-    if optimizer_state:
-        if store.OPTIMIZER not in loaded.meta.files:
-            raise UsageError(
-                f"{loaded.found.path} holds no optimizer state", "--no-optimizer-state goes on without"
-            )
-        expected = run.update.expected_state()
-        state = store.load_optimizer(loaded.found.path, expected, run.placement.device)
-    run.update.load(loaded.model.state_dict(), state)
-    # Later checkpoints are damaged, or of the course that is left now: --resume must not find them again.
-    steps = find.steps(run.folder)
-    for later in steps[: steps.index(loaded.found.path)] if loaded.found.path in steps else ():
+def _take_up(run: State, loaded: store.Loaded | None, *, optimizer_state: bool) -> None:
+    """Give weights, state and place of a checkpoint, which the first process has `loaded`, to all of them."""
+    state: Mapping[str, Tensor] | None = None
+
+    def read() -> dict[str, Any]:
+        nonlocal state
+        assert loaded is not None  # noqa: S101
+        if optimizer_state:
+            state = _optimizer_state(run, loaded)
+        return dataclasses.asdict(loaded.meta)
+
+    meta = CheckpointMeta(**run.group.first(read))
+    weights = None if loaded is None else loaded.model.state_dict()
+    run.update.load(
+        Spread(run.group, weights, run.model.state_dict()),
+        Spread(run.group, state, run.update.state()) if optimizer_state else None,
+    )
+    run.progress = Progress.of(meta)
+    if loaded is not None:
+        _drop_later(run.folder, loaded.found.path)
+
+
+def _optimizer_state(run: State, loaded: store.Loaded) -> dict[str, Tensor]:
+    path = loaded.found.path
+    if store.OPTIMIZER not in loaded.meta.files:
+        raise UsageError(f"{path} holds no optimizer state", "--no-optimizer-state goes on without")
+    place = run.placement.device if run.group.size == 1 else "cpu"
+    return store.load_optimizer(path, run.update.expected_state(), place)
+
+
+def _drop_later(folder: Path, taken: Path) -> None:
+    # They are damaged, or of the course that is left now: --resume must not find them again.
+    steps = find.steps(folder)
+    for later in steps[: steps.index(taken)] if taken in steps else ():
         durable.discard(later)
 
 

@@ -37,18 +37,16 @@ class Saver:
         run = self._run
         insist = insist or run.progress.step == run.schedule.steps
         while True:
-            try:
-                path = write(run)
+            path, reason = self._attempt()
+            if path is not None:
                 break
-            except (OSError, MemoryError) as error:
-                self._failures += 1
-                reason = getattr(error, "strerror", None) or str(error) or "out of memory"
-                at = f"step {run.progress.step:,}: not saved in {run.folder}: {reason}"
-                if self._failures >= MOST_FAILURES:
-                    raise BbyteError(
-                        f"{at}, {MOST_FAILURES} times in a row",
-                        "make room or mend the folder; --resume goes on from the last checkpoint",
-                    ) from error
+            self._failures += 1
+            at = f"step {run.progress.step:,}: not saved in {run.folder}: {reason}"
+            if self._failures >= MOST_FAILURES:
+                raise BbyteError(
+                    f"{at}, {MOST_FAILURES} times in a row",
+                    "make room or mend the folder; --resume goes on from the last checkpoint",
+                )
             again = f"in {PAUSE:.0f} seconds" if insist else "at the next interval"
             yield Warned(f"{at}; trying again {again}")
             if not insist:
@@ -56,7 +54,20 @@ class Saver:
             time.sleep(PAUSE)
         self._failures = 0
         run.clock.restart()
-        yield Saved(run.progress.step, str(path))
+        yield Saved(run.progress.step, path)
+
+    def _attempt(self) -> tuple[str | None, str]:
+        """Where the first process has saved, or None and why it could not; the others are told."""
+
+        def attempt() -> tuple[str | None, str]:
+            try:
+                return str(write(self._run)), ""
+            except (OSError, MemoryError) as error:
+                return None, getattr(error, "strerror", None) or str(error) or "out of memory"
+
+        self._run.progress.guard.returns = 0
+        path, reason = self._run.group.first(attempt)
+        return path, reason
 
 
 def write(run: State) -> Path:
@@ -64,7 +75,6 @@ def write(run: State) -> Path:
 
     Raises BbyteError rather than save weights that are not finite.
     """
-    run.progress.guard.returns = 0
     described = reporting.described(run)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in run.model.parameters()):
         raise BbyteError(

@@ -41,12 +41,18 @@ class Settings:
 
     @property
     def micro_batch(self) -> int:
-        """Windows to compute at once at first: those asked for, at most a batch."""
+        """Windows to compute at once at first: those asked for, at most a batch or a process's share."""
         config = self.training
         assert config.batch_size, "a batch is chosen before"  # noqa: S101
-        return (
-            config.batch_size if config.micro_batch == "auto" else min(config.micro_batch, config.batch_size)
-        )
+        most = min(config.batch_size, self.share)
+        return most if config.micro_batch == "auto" else min(config.micro_batch, most)
+
+    @property
+    def share(self) -> int:
+        """Windows of a step that one process computes, at most."""
+        config = self.training
+        assert config.batch_size, "a batch is chosen before"  # noqa: S101
+        return -(-config.batch_size * config.grad_accum // self.placement.world.size)
 
     def change(self, *said: str, **training: Any) -> "Settings":
         """The same with some settings of the training changed, and sentences that say so."""
@@ -69,7 +75,7 @@ def check(request: Request) -> Settings:
     """The settings of a request. Raises UsageError with every problem there is; allocates nothing."""
     problems, kind = Problems(), family(request.family)
     runtime = problems.attempt(lambda: from_dict(Runtime, request.runtime, where="settings"))
-    placement = problems.attempt(lambda: place(runtime)) if runtime else None
+    placement = problems.attempt(lambda: place(runtime, request.world)) if runtime else None
     chosen = problems.attempt(lambda: _preset(request, kind, placement))
     preset, said = chosen or (None, ())
     model = problems.attempt(lambda: _architecture(request, kind, preset))
@@ -79,6 +85,11 @@ def check(request: Request) -> Settings:
     training = problems.attempt(lambda: from_dict(TrainConfig, request.training, where="settings"))
     if training is not None and training.optimizer == "adamw8bit":
         problems.attempt(adamw8bit_class)
+        problems.check(
+            not (runtime and runtime.shard),
+            "optimizer adamw8bit cannot be sharded",
+            "--optimizer muon or adamw",
+        )
     if request.data is not None:
         problems.attempt(lambda: ByteCorpus.open(request.data or ""))
     if problems.none and runtime and placement and training:

@@ -11,6 +11,8 @@ from bbyte.device import Later
 from bbyte.errors import InterruptedRunError, OutOfMemoryError
 from bbyte.quantization.bitlinear import set_quantized
 from bbyte.training import reporting, resuming
+from bbyte.training.distributed.group import heard
+from bbyte.training.distributed.memory import AllOutOfMemoryError
 from bbyte.training.events import Event, Warned
 from bbyte.training.guard import GoBack, Skipped
 from bbyte.training.saving import Saver
@@ -22,15 +24,19 @@ from bbyte.training.validator import Validator
 class Trainer(State):
     """Trains a model. `list(trainer.run())` is a whole run.
 
-    `interrupted` is asked after every step: where it gives the name of a signal, the run saves and ends.
+    `interrupted` is asked after every step: where it gives the name of a signal, the run saves and ends. Of
+    several processes all end after the same step, the one after that in which the signal came to any of them.
     """
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self.validator = Validator(self.objective, self.data.validation, self.placement, self.update.ema)
+        self.validator = Validator(
+            self.objective, self.data.validation, self.placement, self.update.ema, self.group, self.sharded
+        )
         self.saver = Saver(self)
         self.interrupted: Callable[[], str | None] = lambda: None
         self._unjudged: tuple[int, Later] | None = None
+        self._heard: str | None = None
 
     def run(self) -> Iterator[Event]:
         """Train from the next step to the last, saying what happens as it happens.
@@ -56,7 +62,7 @@ class Trainer(State):
             if self._due(self.config.log_every):
                 yield self._log(outcome)
             improved = (yield from self._evaluate()) if self._due(self.config.eval_every) else False
-            signal = self.interrupted()
+            signal = self.interrupted() if self.group.size == 1 else self._heard
             if signal or self._save_is_due() or (improved and self.config.keep_best):
                 if (yield from self._judge()):
                     continue
@@ -76,6 +82,8 @@ class Trainer(State):
             except (RuntimeError, MemoryError) as error:
                 if not device.ran_out_of_memory(error):
                     raise
+                if self.group.size > 1 and not isinstance(error, AllOutOfMemoryError):
+                    raise self._no_room() from error
             yield from self._make_room()  # only here are the failed step's activations gone
         self.progress.advance(self.schedule.bytes_of(step))
         if step and self.schedule.quantized(step) != self.schedule.quantized(step - 1):
@@ -109,10 +117,12 @@ class Trainer(State):
         pending, self._unjudged = self._unjudged, None
         if outcome is not None:
             figures = torch.stack((outcome.loss.float(), outcome.fault.float()))
-            self._unjudged = self.progress.step - 1, Later(figures)
+            signals = self.group.signals(self.interrupted(), figures.device)
+            self._unjudged = self.progress.step - 1, Later(torch.cat((figures, signals)))
         if pending is None:
             return False
-        step, (loss, fault) = pending[0], pending[1].read()
+        step, (loss, fault, *asked) = pending[0], pending[1].read()
+        self._heard = self._heard or heard(asked)
         if self.schedule.changes(step):
             self.progress.guard.forget_losses()
         verdict = self.progress.guard.judge(step, loss, fault > 0)
@@ -150,7 +160,17 @@ class Trainer(State):
         self.log.append(reporting.row(event))
         return event
 
+    def _no_room(self) -> OutOfMemoryError:
+        fewer = max(1, self.progress.micro_batch // 2)
+        return OutOfMemoryError(
+            f"process {self.group.world.rank} ran out of memory at step {self.progress.step + 1}, "
+            "where the others wait for it",
+            f"--resume {self.folder} --micro-batch {fewer} goes on from the newest checkpoint",
+        )
+
     def _interruption(self, signal: str) -> InterruptedRunError:
+        if self.placement.world.watched:
+            self.log.append({"step": self.progress.step, "interrupted": signal})
         resume = f"bbyte train {self.family.name} --resume {self.folder}"
         return InterruptedRunError(f"{signal} at step {self.progress.step:,}, saved", f"{resume} goes on")
 

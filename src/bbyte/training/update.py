@@ -1,14 +1,19 @@
 """One optimizer step: forward and backward over the step's windows, clipping, update. Waits for no result."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from bbyte.checkpoint.tensors import TensorInfo, info_of
-from bbyte.device import Placement
+from bbyte.device import Placement, ran_out_of_memory
+from bbyte.training.distributed.group import Group
+from bbyte.training.distributed.memory import AllOutOfMemoryError
+from bbyte.training.distributed.sharded import fill
 from bbyte.training.feed import Feed, Request
 from bbyte.training.noise import noise
 from bbyte.training.optim.ema import Ema
@@ -32,7 +37,10 @@ class Outcome:
 
 @dataclass
 class Update:
-    """Takes optimizer steps. How many windows are computed at once changes no more than the last digits."""
+    """Takes optimizer steps, each process with its share of the windows.
+
+    How many windows are computed at once, and by how many processes, changes no more than the last digits.
+    """
 
     forward: Any
     objective: nn.Module
@@ -44,21 +52,23 @@ class Update:
     clip: float
     ema: Ema | None
     scale: LossScale
+    group: Group
     applying: bool = False
     """Whether the weights are just being changed, so that a failure leaves them in between."""
+    _fitted: set[tuple[int, int, bool]] = field(default_factory=set)
 
     def __call__(self, step: int, data_step: int, micro_batch: int) -> Outcome:
         """Take `step` with the windows of `data_step`, computing `micro_batch` at once."""
-        count, nats = self.schedule.bytes_of(step), torch.zeros((), device=self.placement.device)
+        nats = torch.zeros((), device=self.placement.device)
         requests = self._requests(step, data_step, micro_batch)
         ahead = [*requests[1:], self._requests(step + 1, data_step + 1, micro_batch)[0]]
+        if isinstance(self.forward, DistributedDataParallel):
+            self._try(step, micro_batch, requests[:2])
         for request, following in zip(requests, ahead, strict=True):
-            window = self.feed.windows(request)
-            with self.placement.autocast():
-                cost = self.forward(window, *self._noise(request, window))
-            (cost.nats / count * self.scale.value).backward()
+            with nullcontext() if request is requests[-1] else self._apart():
+                nats += self._compute(request)
             self.feed.prepare(following)
-            nats += cost.nats.detach()
+        count, nats = self.schedule.bytes_of(step), self.group.total(nats)
         norm, found_inf = clip(self.model.parameters(), self.clip, self.scale)
         self.applying = True
         self.optimizers.set_lr(self.schedule.lr_factor(step))
@@ -90,15 +100,55 @@ class Update:
 
     def load(self, weights: Mapping[str, Tensor], state: Mapping[str, Tensor] | None) -> None:
         """Take up what a checkpoint holds; without `state` only the model, as it would be used."""
-        self.model.load_state_dict(weights)
-        if self.ema is not None:
-            self.ema.take(weights)
-        if state is None:
-            return
-        self.optimizers.load_state({name: state[name] for name in self.optimizers.expected_state()})
         with torch.no_grad():
+            for name, held in self.model.state_dict().items():
+                fill(held, weights[name])
+            if self.ema is not None:
+                self.ema.take(weights)
+            if state is None:
+                return
+            self.optimizers.load_state(state)
             for name, held in (self._latest() | self._loss_scale()).items():
-                held.copy_(state[name])
+                fill(held, state[name])
+
+    def _compute(self, request: Request) -> Tensor:
+        """Forward and backward of one micro-batch: its nats. Gradients add up."""
+        window = self.feed.windows(request)
+        with self.placement.autocast():
+            cost = self.forward(window, *self._noise(request, window))
+        # Of the processes' gradients the mean is taken, and the sum is wanted.
+        scale = self.scale.value * self.group.size
+        (cost.nats / self.schedule.bytes_of(request.step) * scale).backward()
+        nats: Tensor = cost.nats.detach()
+        return nats
+
+    def _apart(self) -> AbstractContextManager[None]:
+        """Gradients stay with each process, to be exchanged once a step."""
+        if isinstance(self.forward, DistributedDataParallel):
+            return self.forward.no_sync()
+        return nullcontext()
+
+    def _try(self, step: int, micro_batch: int, requests: Sequence[Request]) -> None:
+        """Raise AllOutOfMemoryError in every process where micro-batches of a new size do not fit in one.
+
+        That is found out apart: who fails inside a pass that all take together leaves the others waiting.
+        """
+        size = (micro_batch, self.schedule.stage(step).seq_len, self.schedule.quantized(step))
+        if size in self._fitted:
+            return
+        failed = False
+        try:
+            with self._apart():
+                for request in requests:
+                    self._compute(request)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            failed = True
+        self.drop()
+        if self.group.any(failed):
+            raise AllOutOfMemoryError("in one of the processes")
+        self._fitted.add(size)
 
     def _noise(self, request: Request, window: Tensor) -> tuple[Tensor, ...]:
         return noise(self.objective, self.feed.keys(request), window.shape[1] - 1, window.device)
@@ -112,6 +162,6 @@ class Update:
         return self.scale.state() if self.scale.moves else {}
 
     def _requests(self, step: int, data_step: int, micro_batch: int) -> list[Request]:
-        windows = self.schedule.samples_a_step
-        starts = range(0, windows, micro_batch)
-        return [Request(step, data_step, (first, min(first + micro_batch, windows))) for first in starts]
+        share = self.group.share(self.schedule.samples_a_step)
+        starts = share[::micro_batch]
+        return [Request(step, data_step, (first, min(first + micro_batch, share.stop))) for first in starts]

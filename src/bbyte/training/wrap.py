@@ -42,7 +42,8 @@ def wrap(
         _give_freed_memory_back()
     if runtime.grad_checkpoint == "auto" and what != "none":
         said.append(f"grad_checkpoint {what}: on a GPU its memory is worth more than the time it takes")
-    if runtime.compile is False or (runtime.compile is None and not placement.device.startswith("cuda")):
+    left_open = runtime.compile is None and (runtime.shard or not placement.device.startswith("cuda"))
+    if runtime.compile is False or left_open:
         return objective, tuple(said)
     # A whole graph or none: with parts left out, "compiled" would not be true.
     compiled: Forward = torch.compile(objective, fullgraph=True)

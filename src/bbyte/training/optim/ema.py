@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
+from bbyte.training.distributed.sharded import fill, is_sharded, part
+
 
 class Ema:
     """average = d average + (1 - d) weight after each step, d = min(decay, (1 + t) / (10 + t)) at step t.
@@ -27,24 +29,33 @@ class Ema:
         if found_inf is not None:
             share = share * (1 - found_inf)
         for name, average in self.averages.items():
-            average.lerp_(self.weights[name], share)
+            part(average).lerp_(part(self.weights[name]), share)
 
     def take(self, averages: Mapping[str, Tensor]) -> None:
         """Go on from the averages of a checkpoint."""
         for name, average in self.averages.items():
-            average.copy_(averages[name])
+            fill(average, averages[name])
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
         """Inside, the model computes with the averages; afterwards it has its weights again, to the bit."""
-        weights = {name: weight.data for name, weight in self.weights.items()}
+        weights = {name: _apart(weight) for name, weight in self.weights.items()}
         self._show(self.averages)
         try:
             yield
         finally:
             self._show(weights)
 
+    @torch.no_grad()
     def _show(self, values: Mapping[str, Tensor]) -> None:
         for name, parameter in self.weights.items():
-            parameter.data = values[name]
+            if is_sharded(parameter):  # who gathers its parts knows where they lie
+                part(parameter).copy_(part(values[name]))
+            else:
+                parameter.data = values[name]
         increment_version(list(self.weights.values()))  # nothing cached of other values is taken for theirs
+
+
+def _apart(weight: Tensor) -> Tensor:
+    """What `weight` holds, to stay as it is while others are shown in its place."""
+    return weight.detach().clone() if is_sharded(weight) else weight.data

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from bbyte.training.distributed.sharded import part, whole
+
 FIRST_SCALE, GROWTH, BACKOFF, GOOD_STEPS = 65536.0, 2.0, 0.5, 2000
 
 
@@ -40,11 +42,12 @@ class LossScale:
 def clip(parameters: Iterable[nn.Parameter], largest: float, scale: LossScale) -> tuple[Tensor, Tensor]:
     """Bring the gradients' norm down to `largest` and take out the loss scale, by one multiplication.
 
-    Returns the norm they had, without the scale, and found_inf: 1.0 if that norm is not finite, else 0.0.
-    Gradients that are not finite are of no use, and their step is to be skipped.
+    Of gradients that are divided among processes the norm is that of all parts. Returns the norm they had,
+    without the scale, and found_inf: 1.0 if that norm is not finite, else 0.0. Gradients that are not finite
+    are of no use, and their step is to be skipped.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = nn.utils.get_total_norm(gradients) / scale.value
+    norm = whole(nn.utils.get_total_norm(gradients)) / scale.value
     factor = (largest / (norm + 1e-6)).clamp(max=1.0)  # with a scale of 1 clip_grad_norm_'s, to the bit
-    torch._foreach_mul_(gradients, factor / scale.value)
+    torch._foreach_mul_([part(gradient) for gradient in gradients], factor / scale.value)
     return norm, (~norm.isfinite()).float()

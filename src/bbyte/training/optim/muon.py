@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
+from bbyte.training.distributed.sharded import gather, part, part_like
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 STACKED_BYTES = 64 << 20
@@ -58,14 +60,16 @@ class Muon(torch.optim.Optimizer):
                 rows, columns = parameters[0].shape
                 rate = group["lr"] * math.sqrt(max(1, rows / columns))
                 for parameter, update in zip(parameters, updates, strict=True):
-                    _replace(parameter, parameter.add(update, alpha=-rate), skip)
+                    held = part(parameter)
+                    _replace(held, held.add(part_like(update, parameter), alpha=-rate), skip)
 
     def _momentum(self, parameter: Tensor, momentum: float, skip: Tensor | None) -> Tensor:
-        buffer, gradient = self.state[parameter]["momentum_buffer"], parameter.grad
-        assert gradient is not None  # noqa: S101
+        """The whole matrix to be orthogonalised, also where this process holds a part of it alone."""
+        assert parameter.grad is not None  # noqa: S101
+        buffer, gradient = part(self.state[parameter]["momentum_buffer"]), part(parameter.grad)
         moved = buffer.lerp(gradient, 1 - momentum)
         _replace(buffer, moved, skip)
-        return gradient.lerp(moved, momentum)
+        return gather(gradient.lerp(moved, momentum), parameter)
 
 
 def _replace(old: Tensor, new: Tensor, skip: Tensor | None) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bbyte.checkpoint.tensors import TensorInfo, info_of
 from bbyte.training.config import TrainConfig
+from bbyte.training.distributed.sharded import fill
 from bbyte.training.optim.adamw import adamw, adamw8bit
 from bbyte.training.optim.muon import Muon
 
@@ -71,7 +72,10 @@ class Optimizers:
                 for kind, held in entries.items():
                     value = state[f"{kind}.{self.names[parameter]}"]
                     # bitsandbytes counts its steps in Python's integers
-                    entries[kind] = held.copy_(value) if isinstance(held, Tensor) else int(value)
+                    if isinstance(held, Tensor):
+                        fill(held, value)
+                    else:
+                        entries[kind] = int(value)
 
     def expected_state(self) -> dict[str, TensorInfo]:
         """Name, type and shape of all that `state` gives: what a checkpoint must hold to be taken up."""
