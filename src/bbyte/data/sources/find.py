@@ -53,7 +53,7 @@ class Inputs:
         found: dict[str, File] = {}
         for name in self._elsewhere:
             found |= {file.url: file for file in _files_elsewhere(name, Reading(self.extensions))}
-        return list(found.values())
+        return sorted(found.values(), key=lambda file: file.name)
 
 
 class _Root:

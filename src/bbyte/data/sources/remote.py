@@ -67,14 +67,15 @@ def failures_told(url: str) -> Iterator[None]:
     try:
         with needs_data(shown):
             yield
-    except FileNotFoundError:
-        raise UsageError(f"there is nothing at {shown}", "check the address") from None
     except BbyteError:
         raise
     except Exception as error:
-        if not (isinstance(error, OSError | ValueError) or type(error).__module__.startswith(_OF_NETWORKS)):
+        cause = error.__cause__ or error  # fsspec says that a file is not there whatever else went wrong
+        if isinstance(error, FileNotFoundError) and (cause is error or getattr(cause, "status", 0) == 404):
+            raise UsageError(f"there is nothing at {shown}", "check the address") from None
+        if not (isinstance(cause, OSError | ValueError) or type(cause).__module__.startswith(_OF_NETWORKS)):
             raise
-        words = without_secrets(" ".join(str(error).split())) or type(error).__name__
+        words = without_secrets(" ".join(str(cause).split())) or type(cause).__name__
         raise BbyteError(f"{shown} cannot be read: {words[:300]}", "try again later") from None
 
 

@@ -1,5 +1,6 @@
 """A column of text in Parquet, Arrow and Feather files, a few rows at a time."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,6 +21,7 @@ LARGEST_ROW = 64 << 20
 _ROWS = 128  # at a time: few, as a small file can say the same megabyte in every row
 _PAGES = 1 << 20
 _DEFAULT = "text"
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 def rows(file: BinaryIO, name: str, column: str | None) -> Iterator[tuple[memoryview | None, int]]:
@@ -61,7 +63,7 @@ def _arrow(file: BinaryIO, name: str, column: str | None) -> Iterator[tuple[memo
         opened = pa.ipc.open_file(file)
         batches: Iterator[Any] = map(opened.get_batch, range(opened.num_record_batches))
     except pa.ArrowInvalid:
-        file.seek(0)
+        _check_end(file)
         opened = batches = pa.ipc.open_stream(file)  # what Hugging Face's datasets keeps in its cache
     place = opened.schema.get_field_index(_chosen(opened.schema, name, column))
     for batch in batches:
@@ -69,6 +71,18 @@ def _arrow(file: BinaryIO, name: str, column: str | None) -> Iterator[tuple[memo
         for start in range(0, len(values), _ROWS):
             for value in _values(values.slice(start, _ROWS)):
                 yield value, file.tell()
+
+
+def _check_end(file: BinaryIO) -> None:
+    """A stream cut off between two batches looks whole to Arrow, but for its end."""
+    import pyarrow as pa
+
+    if file.seek(0, io.SEEK_END) < len(_END_OF_STREAM):
+        raise pa.ArrowInvalid("it is too short")
+    file.seek(-len(_END_OF_STREAM), io.SEEK_END)
+    if file.read(len(_END_OF_STREAM)) != _END_OF_STREAM:
+        raise pa.ArrowInvalid("it has no end, or is no Arrow file")
+    file.seek(0)
 
 
 def _chosen(schema: "pa.Schema", name: str, column: str | None) -> str:
