@@ -106,17 +106,18 @@ class _Addresses:
         def compute(heed: Heed) -> Iterator[Document]:
             return infill.fill(infiller, asked, self._model.name)
 
-        if asked.wanted.stream:
-            return Events(self._work, compute, lambda steps: iter(steps or []))
-        return Whole(self._work, compute, lambda steps: steps[-1])
+        return self._documents(compute, asked.wanted.stream)
 
     async def score(self, request: Request) -> Any:
         asked = score.read(await self._body(request), self._model.name, self._limits)
 
-        def compute(heed: Heed) -> Iterator[Document]:
-            yield score.score(self._model, asked, heed)
+        return self._documents(partial(score.score, self._model, asked), asked.wanted.stream)
 
-        return Whole(self._work, compute, lambda found: found[0])
+    def _documents(self, compute: Callable[[Heed], Iterator[Document]], stream: bool) -> Any:
+        """What gives out documents, all of them as they come or the last one alone."""
+        if stream:
+            return Events(self._work, compute, lambda documents: iter(documents or []))
+        return Whole(self._work, compute, lambda documents: documents[-1])
 
     async def _body(self, request: Request) -> Document:
         """The JSON object in the body of a request. Raises RefusedError."""

@@ -59,9 +59,9 @@ def _write(
 
 
 def _read(model: Served, prompt: bytes, most: int | None, heed: Heed) -> list[Note]:
-    if most is None or not prompt:
+    if most is None:
         return []
-    return notes_of(expectations(prompt, model.open_scorer(), most, lambda done, total: heed()))
+    return [note for part in expectations(model, prompt, most, heed) for note in notes_of(part)]
 
 
 class Shape:

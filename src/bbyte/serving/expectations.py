@@ -1,42 +1,87 @@
 """What a model expected at each place of a text, and what it got. Imports no torch."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bbyte.analysis.surprisal import Figures, Scorer, Surprisal, log_probabilities, surprisal
+from bbyte.analysis.surprisal import Scorer, surprisal
+from bbyte.errors import BbyteError
+from bbyte.generation.metrics import bits_of
+from bbyte.models.contract import Predictor
+from bbyte.probabilities import Figures, log_probabilities
+from bbyte.serving.model import Served
+from bbyte.serving.work import Heed
 
 
 @dataclass(frozen=True)
 class Expectations:
-    """Of each of N bytes what it cost, and the K likeliest there with their log-probabilities, (N, K)."""
+    """Of N bytes what each cost and what was expected to, in bits, and the K likeliest in its place.
 
-    found: Surprisal
+    logs: log-probabilities of the likeliest, (N, K).
+    """
+
+    data: bytes
+    bits: Figures
+    entropy: Figures
     likeliest: NDArray[np.uint8]
     logs: Figures
 
 
-def expectations(
-    data: bytes, scorer: Scorer, most: int, on_progress: Callable[[int, int], None] | None = None
-) -> Expectations:
-    """Score a text, in the windows that evaluation counts it in. Raises what `surprisal` raises."""
-    bytes_, logs = [], []
+def expectations(model: Served, data: bytes, most: int, heed: Heed, start: int = 0) -> Iterator[Expectations]:
+    """Those of the bytes from `start` on, all at once or, where each takes a pass of its own, one by one.
 
-    def logits(rows: NDArray[np.uint8], skip: int) -> NDArray[Any]:
-        values = scorer.logits(rows, skip)
-        some = likeliest(log_probabilities(values).reshape(-1, 256), most)
-        bytes_.append(some[0])
-        logs.append(some[1])
-        return values
+    Read at once they are those that evaluation counts, window by window. Raises BbyteError where a byte has
+    no probability, and what `heed` raises.
+    """
+    if start >= len(data):
+        return
+    if model.scorer is None:
+        yield from _one_by_one(model.predictor(), data, most, start)
+    else:
+        yield _at_once(model.scorer, data, most, start, heed)
 
-    found = surprisal(data, replace(scorer, logits=logits), on_progress)
-    return Expectations(found, np.concatenate(bytes_), np.concatenate(logs))
+
+def joined(parts: Sequence[Expectations]) -> Expectations:
+    """Several parts, one at least, as one."""
+    bits, entropy, bytes_, logs = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("bits", "entropy", "likeliest", "logs")
+    )
+    return Expectations(b"".join(part.data for part in parts), bits, entropy, bytes_, logs)
 
 
 def likeliest(logs: Figures, most: int) -> tuple[NDArray[np.uint8], Figures]:
     """Of log-probabilities (N, 256) the K likeliest bytes and theirs, (N, K), equal ones in byte order."""
     order = np.argsort(-logs, axis=1, kind="stable")[:, :most]
     return order.astype(np.uint8), np.take_along_axis(logs, order, axis=1)
+
+
+def _at_once(scorer: Scorer, data: bytes, most: int, start: int, heed: Heed) -> Expectations:
+    seen: list[tuple[NDArray[np.uint8], Figures]] = []
+
+    def logits(rows: NDArray[np.uint8], skip: int) -> NDArray[Any]:
+        values = scorer.logits(rows, skip)
+        seen.append(likeliest(log_probabilities(values).reshape(-1, 256), most))
+        return values
+
+    found = surprisal(data, replace(scorer, logits=logits), lambda done, total: heed())
+    bytes_, logs = (np.concatenate(parts)[start:] for parts in zip(*seen, strict=True))
+    return Expectations(data[start:], found.bits[start:], found.entropy[start:], bytes_, logs)
+
+
+def _one_by_one(predictor: Predictor, data: bytes, most: int, start: int) -> Iterator[Expectations]:
+    predictor.reset()
+    predictor.prime(data[:start])
+    for place in range(start, len(data)):
+        byte, logits = np.frombuffer(data[place : place + 1], np.uint8), predictor.logits()
+        bits, entropy = bits_of(logits, byte)
+        if not np.isfinite(bits).all():
+            raise BbyteError(
+                f"the model gives byte {place} no probability at all",
+                "its weights may have diverged: try an earlier checkpoint",
+            )
+        yield Expectations(byte.tobytes(), bits, entropy, *likeliest(log_probabilities(logits), most))
+        predictor.feed(byte)

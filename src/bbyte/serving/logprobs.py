@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bbyte.analysis.surprisal import log_probabilities
 from bbyte.models.contract import Predictor
+from bbyte.probabilities import log_probabilities
 from bbyte.serving.expectations import Expectations, likeliest
 
 IMPOSSIBLE = -9999.0
@@ -51,11 +51,11 @@ class Watched:
 
 def notes_of(read: Expectations) -> list[Note]:
     """Of a text that was read."""
-    nats = -read.found.bits * math.log(2)
+    nats = -read.bits * math.log(2)
     return [
         Note(byte, logprob, tuple(zip(some, theirs, strict=True)))
         for byte, logprob, some, theirs in zip(
-            read.found.data, nats.tolist(), read.likeliest.tolist(), read.logs.tolist(), strict=True
+            read.data, nats.tolist(), read.likeliest.tolist(), read.logs.tolist(), strict=True
         )
     ]
 

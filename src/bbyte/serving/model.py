@@ -11,15 +11,15 @@ from bbyte.models.contract import Infiller, Predictor
 class Served:
     """A checkpoint brought to life: what to call it, and its views: not every model fills holes.
 
-    open_predictor(lanes): a next-byte view of so many lanes. open_scorer(): what scores one text, at its
-    beginning.
+    open_predictor(lanes): a next-byte view of so many lanes. scorer: what reads a text at once; None where
+    each byte takes a pass of its own.
     """
 
     name: str
     family: str
     context: int
     open_predictor: Callable[[int], Predictor]
-    open_scorer: Callable[[], Scorer]
+    scorer: Scorer | None = None
     infiller: Infiller | None = None
     _kept: dict[int, Predictor] = field(default_factory=dict)
 

@@ -116,6 +116,11 @@ class Work:
             job.leave(_stopping())
         self._waiting.put(None)
 
+    def join(self) -> None:
+        """Wait until the thread has ended: a program that ends while it computes would end in a crash."""
+        if self._thread is not None:
+            self._thread.join()
+
     def _run(self) -> None:
         while (job := self._waiting.get()) is not None:
             if not job.is_left:
