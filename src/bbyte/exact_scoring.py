@@ -10,6 +10,7 @@ from bbyte.checkpoint.find import Found
 from bbyte.engine.streams import By, Streams, open_streams
 from bbyte.evaluation import ByteSource, Measure, Score, bits_per_byte, bits_per_byte_carried
 from bbyte.models.contract import Cost
+from bbyte.probabilities import log_probabilities, nats_of
 
 CARRIED_AT_ONCE = 4096
 
@@ -54,14 +55,8 @@ def engine_measure(streams: Streams, *, carries: bool = False) -> Measure:
                 streams.clear()
             if skip:
                 streams.step(row[None, :skip], every=False)
-            nats += _cost(streams.step(row[None, skip:-1], every=True)[0], row[skip + 1 :])
+            logs = log_probabilities(streams.step(row[None, skip:-1], every=True)[0])
+            nats += float(nats_of(logs, row[skip + 1 :]).sum())
         return Cost(nats, rows.shape[0] * (rows.shape[1] - 1 - skip))
 
     return measure
-
-
-def _cost(logits: NDArray[np.float32], targets: NDArray[np.uint8]) -> float:
-    """Nats of `targets` (T,) under `logits` (T, 256)."""
-    x = logits.astype(np.float64)
-    x -= x.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(x).sum(axis=1)) - x[np.arange(len(x)), targets]).sum())

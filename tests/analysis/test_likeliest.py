@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bbyte.analysis import likeliest, themed_svg
-from bbyte.analysis.surprisal import log_probabilities
 from bbyte.errors import BbyteError
+from bbyte.probabilities import log_probabilities
 
 
 def logs():

@@ -7,7 +7,7 @@ import pytest
 from next_byte_views import Uniform
 
 from bbyte.analysis import scorers
-from bbyte.analysis.surprisal import Scorer, entropy_of, log_probabilities, surprisal
+from bbyte.analysis.surprisal import Scorer, surprisal
 from bbyte.checkpoint import store
 from bbyte.errors import BbyteError, DataError
 from bbyte.evaluation import InMemory
@@ -53,13 +53,6 @@ def test_stepping_gives_what_windows_give_where_one_window_holds_all(models):
     windowed = surprisal(TEXT[:40], scorers.by_torch(loaded))
     stepped = surprisal(TEXT[:40], scorers.stepped(loaded.family.predictor(loaded.model, 64, 1), 64))
     np.testing.assert_allclose(windowed.bits, stepped.bits, atol=1e-3)
-
-
-def test_entropy_of_known_distributions():
-    halves = np.full(256, -np.inf)
-    halves[[3, 200]] = 5.0
-    assert entropy_of(log_probabilities(halves)) == pytest.approx(1)
-    assert entropy_of(log_probabilities(np.zeros(256))) == pytest.approx(8)
 
 
 def test_the_family_that_bounds_is_stepped_through():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bbyte.analysis.surprisal import Figures
+from bbyte.probabilities import Figures
 from bbyte.sanitize import sanitize
 
 EDGES = (1, 2, 3, 5, 8)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bbyte.analysis.surprisal import Figures
+from bbyte.probabilities import Figures
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from bbyte.analysis.byte_kinds import KINDS, kind, shown
 from bbyte.analysis.drawing import WIDTH_OF_LETTER, Boxes, Drawing, Label
-from bbyte.analysis.surprisal import Figures, entropy_of
 from bbyte.errors import BbyteError
+from bbyte.probabilities import Figures, entropy_of
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from bbyte.errors import BbyteError
 from bbyte.evaluation import InMemory, Score, bits_per_byte, bits_per_byte_carried
 from bbyte.models.contract import Cost
+from bbyte.probabilities import Figures, entropy_of, log_probabilities, nats_of
 
-Figures = NDArray[np.float64]
 Logits = Callable[[NDArray[np.uint8], int], NDArray[Any]]
 """logits(rows (B, T + 1), skip): those (B, T - skip, 256) of the bytes rows[:, skip + 1:]."""
 
@@ -53,7 +53,7 @@ def surprisal(
 
     def measure(rows: NDArray[np.uint8], skip: int) -> Cost:
         logs = log_probabilities(scorer.logits(rows, skip))
-        cost = -np.take_along_axis(logs, rows[:, skip + 1 :, None].astype(np.int64), axis=2)[..., 0]
+        cost = nats_of(logs, rows[:, skip + 1 :])
         bits.append(cost.reshape(-1) / math.log(2))
         entropy.append(entropy_of(logs).reshape(-1))
         return Cost(float(cost.sum()), cost.size)
@@ -73,19 +73,3 @@ def surprisal(
             "its weights may have diverged: try an earlier checkpoint",
         )
     return Surprisal(data, found, np.concatenate(entropy), score)
-
-
-def log_probabilities(logits: NDArray[Any]) -> Figures:
-    """Natural logarithms of the probabilities (..., 256) that the logits (..., 256) stand for."""
-    x: Figures = logits.astype(np.float64)
-    x -= x.max(axis=-1, keepdims=True)
-    x -= np.log(np.exp(x).sum(axis=-1, keepdims=True))
-    return x
-
-
-def entropy_of(logs: Figures) -> Figures:
-    """Bits (...) that a byte is expected to cost under log-probabilities (..., 256)."""
-    p = np.exp(logs)
-    # What has no probability adds nothing, though its logarithm may be infinite.
-    found: Figures = -(p * np.where(p > 0, logs, 0)).sum(axis=-1) / math.log(2)
-    return found

@@ -118,7 +118,7 @@ class Model:
     def expected(self, text: Text = b"") -> "Expected":
         """What may come after `text`: all 256 bytes, the likeliest first, and the entropy in bits."""
         from bbyte.analysis.likeliest import expected
-        from bbyte.analysis.surprisal import log_probabilities
+        from bbyte.probabilities import log_probabilities
 
         return expected(log_probabilities(self.logits(text)))
 

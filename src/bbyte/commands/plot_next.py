@@ -32,7 +32,7 @@ def plot_next(
     from bbyte.analysis import likeliest, picture_file
     from bbyte.analysis.byte_kinds import kind, shown
     from bbyte.analysis.drawing import clipped
-    from bbyte.analysis.surprisal import log_probabilities
+    from bbyte.probabilities import log_probabilities
     from bbyte.sanitize import sanitize_bytes
 
     text = prompt_bytes(prompt)

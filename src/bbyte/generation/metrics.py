@@ -1,5 +1,6 @@
 """What a generated text cost to write, and how sure the model was of it."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbyte.models.contract import Predictor
-
-BITS = 1 / np.log(2)
+from bbyte.probabilities import entropy_of, log_probabilities, nats_of
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,8 @@ class LaneMetrics:
 
 def bits_of(logits: NDArray[np.float32], data: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Surprisal of each lane's byte `data` (L,) and entropy of its distribution, in bits, (2, L)."""
-    x = logits.astype(np.float64)
-    x -= x.max(axis=1, keepdims=True)
-    p = np.exp(x)
-    total = p.sum(axis=1)
-    # A byte of probability 0 adds nothing to the entropy, though its logit may be -inf.
-    expected = (p * np.where(p > 0, x, 0)).sum(axis=1) / total
-    nats = np.array([np.log(total) - x[np.arange(len(x)), data], np.log(total) - expected])
-    return np.asarray(nats * BITS)
+    logs = log_probabilities(logits)
+    return np.array([nats_of(logs, data) / math.log(2), entropy_of(logs)])
 
 
 class Meter:

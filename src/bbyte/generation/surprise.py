@@ -1,12 +1,13 @@
 """What each byte of a text costs under a model, and what it expected instead. Imports no torch."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from bbyte.generation.metrics import bits_of
 from bbyte.models.contract import Predictor
+from bbyte.probabilities import entropy_of, log_probabilities, nats_of
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ def surprises(predictor: Predictor, text: bytes) -> Iterator[Surprise]:
     data = np.frombuffer(text, np.uint8)
     for place in range(len(data)):
         byte = data[place : place + 1]
-        logits = predictor.logits()
-        likeliest = logits.argmax(axis=1).astype(np.uint8)
-        bits, entropy = bits_of(logits, byte)[:, 0].tolist()
-        least = bits_of(logits, likeliest)[0, 0]
-        yield Surprise(int(byte[0]), bits, entropy, int(likeliest[0]), float(2.0**-least))
+        logs = log_probabilities(predictor.logits())
+        bits, entropy = nats_of(logs, byte) / math.log(2), entropy_of(logs)
+        likeliest = int(logs[0].argmax())
+        probability = math.exp(logs[0, likeliest])
+        yield Surprise(int(byte[0]), float(bits[0]), float(entropy[0]), likeliest, probability)
         if place + 1 < len(text):
             predictor.feed(byte)
