@@ -60,7 +60,6 @@ register(
 add_group(app, "plan", plan.group(), panel="Training")
 add_group(app, "train", train.group(), panel="Training")
 add_group(app, "runs", runs.group(), panel="Training")
-add_group(app, "plot", plot.group(), panel="Training")
 add_group(app, "ckpt", ckpt.group(), panel="Checkpoints")
 register(app, "tag-ckpt", tag_ckpt.tag_ckpt, panel="Checkpoints", examples=tag_ckpt.EXAMPLES)
 register(app, "verify", verify.verify, panel="Checkpoints", examples=verify.EXAMPLES)
@@ -68,6 +67,7 @@ add_group(app, "export", export.group(), panel="Checkpoints")
 register(app, "import", import_.import_, panel="Checkpoints", examples=import_.EXAMPLES)
 register(app, "eval-bpb", eval_bpb.eval_bpb, panel="Measure", examples=eval_bpb.EXAMPLES)
 register(app, "lm-eval", lm_eval.lm_eval, panel="Measure", examples=lm_eval.EXAMPLES)
+add_group(app, "plot", plot.group(), panel="Measure")
 register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
 )
