@@ -15,7 +15,6 @@ from bbyte.data.corpus import ByteCorpus
 from bbyte.errors import BbyteError, UsageError
 from bbyte.evaluation import bits_per_byte, objective_measure
 from bbyte.models.families import family
-from bbyte.training import saving
 from bbyte.training.events import Evaluated, Saved, Stepped
 from bbyte.training.feed import Feed
 from bbyte.training.planning.probe import Pace
@@ -299,7 +298,7 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, data, value):
     with torch.no_grad():
         next(iter(trainer.model.parameters())).view(-1)[0] = value
     with pytest.raises(BbyteError, match="not finite"):
-        saving.write(trainer)
+        list(trainer.saver.save())
     trainer.log.close()
 
 

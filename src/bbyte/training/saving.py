@@ -2,19 +2,28 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from bbyte import durable
 from bbyte.checkpoint import find, meta, store
+from bbyte.checkpoint.meta import CheckpointMeta
 from bbyte.errors import BbyteError, DataError
 from bbyte.quantization.statistics import ternary_statistics
 from bbyte.training import reporting
+from bbyte.training.distributed.sharded import part
 from bbyte.training.events import Event, Saved, Warned
 from bbyte.training.state import State
+
+if TYPE_CHECKING:
+    from bbyte.training.distributed.shards import Shards
 
 MOST_FAILURES = 3
 PAUSE = 20.0
@@ -27,68 +36,115 @@ class Saver:
     def __init__(self, run: State) -> None:
         self._run = run
         self._failures = 0
+        self._shards: Shards | None = None
+        self._under_way: tuple[int, Future[Path | None]] | None = None
+        self._told = False
 
     def save(self, *, insist: bool = False) -> Iterator[Event]:
         """Write a checkpoint and drop old ones. A failure is a warning, until it is the third in a row.
 
         At the last step, or where `insist` says that there is no next one, it is tried again after a pause.
+        That of a sharded model is `completed` by then, else while training goes on.
         Raises BbyteError for the third failure, or for weights that are not finite, which are never saved.
         """
         run = self._run
         insist = insist or run.progress.step == run.schedule.steps
+        yield from self.completed()
+        _refuse_not_finite(run)
+        run.progress.guard.returns = 0
         while True:
-            path, reason = self._attempt()
-            if path is not None:
-                break
-            self._failures += 1
-            at = f"step {run.progress.step:,}: not saved in {run.folder}: {reason}"
-            if self._failures >= MOST_FAILURES:
-                raise BbyteError(
-                    f"{at}, {MOST_FAILURES} times in a row",
-                    "make room or mend the folder; --resume goes on from the last checkpoint",
-                )
-            again = f"in {PAUSE:.0f} seconds" if insist else "at the next interval"
-            yield Warned(f"{at}; trying again {again}")
-            if not insist:
+            if run.sharded:
+                self._begin()
+                saved = (yield from self.completed(insist=insist)) if insist else True
+            else:
+                saved = yield from self._outcome(run.progress.step, self._write, insist=insist)
+            run.clock.restart()
+            if saved or not insist:
                 return
             time.sleep(PAUSE)
-        self._failures = 0
-        run.clock.restart()
-        yield Saved(run.progress.step, path)
 
-    def _attempt(self) -> tuple[str | None, str]:
-        """Where the first process has saved, or None and why it could not; the others are told."""
+    def completed(self, *, insist: bool = False) -> Generator[Event, None, bool]:
+        """Wait for the save that is under way, if any; whether it has succeeded."""
+        if self._under_way is None:
+            return True
+        (step, future), self._under_way = self._under_way, None
+        wait([future])
+        return (yield from self._outcome(step, lambda: future.result(), insist=insist))
+
+    def told(self) -> Iterator[Event]:
+        """What there is to tell of a save that is under way, without waiting for it."""
+        if self._under_way is not None and not self._told:
+            step, future = self._under_way
+            if future.done() and future.exception() is None and (path := future.result()) is not None:
+                self._told = True
+                yield Saved(step, str(path))
+
+    def _begin(self) -> None:
+        run, described = self._run, reporting.described(self._run)
+        if self._shards is None:
+            from bbyte.training.distributed.shards import Shards  # half a second, which others need not wait
+
+            self._shards = Shards(run.group)
+        run.log.flush()
+        keep = partial(_keep, run, described)
+        future = self._shards.begin(run.folder, run.update.weights(), run.update.state(), keep)
+        self._under_way, self._told = (run.progress.step, future), False
+
+    def _write(self) -> Path:
+        run = self._run
+        run.log.flush()
+        return _keep(run, reporting.described(run), run.update.weights(), run.update.state())
+
+    def _outcome(
+        self, step: int, work: Callable[[], Path | None], *, insist: bool
+    ) -> Generator[Event, None, bool]:
+        """What has become of a save, which the first process knows and the others are told."""
 
         def attempt() -> tuple[str | None, str]:
             try:
-                return str(write(self._run)), ""
+                return str(work()), ""
             except (OSError, MemoryError) as error:
                 return None, getattr(error, "strerror", None) or str(error) or "out of memory"
 
-        self._run.progress.guard.returns = 0
-        path, reason = self._run.group.first(attempt)
-        return path, reason
+        run = self._run
+        path, reason = run.group.first(attempt)
+        if path is not None:
+            self._failures = 0
+            if not self._told:
+                yield Saved(step, path)
+            self._told = False
+            return True
+        self._failures += 1
+        at = f"step {step:,}: not saved in {run.folder}: {reason}"
+        if self._failures >= MOST_FAILURES:
+            raise BbyteError(
+                f"{at}, {MOST_FAILURES} times in a row",
+                "make room or mend the folder; --resume goes on from the last checkpoint",
+            )
+        again = f"in {PAUSE:.0f} seconds" if insist else "at the next interval"
+        yield Warned(f"{at}; trying again {again}")
+        return False
 
 
-def write(run: State) -> Path:
-    """Write a checkpoint into the folder of the run, drop what it no longer needs, and return where it is.
-
-    Raises BbyteError rather than save weights that are not finite.
-    """
-    described = reporting.described(run)
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in run.model.parameters()):
-        raise BbyteError(
-            f"the weights are not finite at step {described.step}: the run diverged, nothing was saved",
-            "resume from the last checkpoint with a lower --lr or --matrix-lr",
-        )
-    run.log.flush()
-    weights = run.update.weights()
+def _keep(
+    run: State, described: CheckpointMeta, weights: Mapping[str, Tensor], state: Mapping[str, Tensor]
+) -> Path:
+    """Write a checkpoint into the folder of the run, drop what it no longer needs, and say where it is."""
     described = dataclasses.replace(described, ternary=ternary_statistics(run.model, weights))
-    path = store.save(run.folder, described, weights, run.update.state())
+    path = store.save(run.folder, described, weights, state)
     for step in _superseded(run, path):
         with suppress(OSError):  # what cannot be removed now is after the next save
             durable.discard(step)
     return path
+
+
+def _refuse_not_finite(run: State) -> None:
+    finite = all(bool(torch.isfinite(part(parameter)).all()) for parameter in run.model.parameters())
+    if run.group.any(not finite):
+        raise BbyteError(
+            f"the weights are not finite at step {run.progress.step}: the run diverged, nothing was saved",
+            "resume from the last checkpoint with a lower --lr or --matrix-lr",
+        )
 
 
 def _superseded(run: State, newest: Path) -> list[Path]:

@@ -59,6 +59,7 @@ class Trainer(State):
             self.clock.tick(self.schedule.bytes_of(self.progress.step - 1))
             if (yield from self._judge(outcome)):
                 continue
+            yield from self.saver.told()
             if self._due(self.config.log_every):
                 yield self._log(outcome)
             improved = (yield from self._evaluate()) if self._due(self.config.eval_every) else False
@@ -107,6 +108,7 @@ class Trainer(State):
             f"out of memory at step {step + 1}: {before // 2} windows at once from here, not {before}"
         )
         if half_changed:
+            yield from self.saver.completed()
             yield self._go_back(step, "memory ran out while the weights were updated")
 
     def _judge(self, outcome: Outcome | None = None) -> Generator[Event, None, bool]:
@@ -131,6 +133,7 @@ class Trainer(State):
             self.log.append({"step": step + 1, "skipped": "gradient not finite", "samples": [first, last]})
             yield Warned(f"step {step + 1} skipped, its gradient was not finite: samples {first} to {last}")
         if isinstance(verdict, GoBack):
+            yield from self.saver.completed()
             yield self._go_back(verdict.first, verdict.reason, past=verdict.last)
         return isinstance(verdict, GoBack)
 
