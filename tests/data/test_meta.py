@@ -1,5 +1,6 @@
 """corpus.json: written, read, and refused whenever it is not exactly what was written."""
 
+import dataclasses
 import json
 import os
 import random
@@ -8,7 +9,7 @@ import pytest
 
 from bbyte import manifest
 from bbyte.data import meta
-from bbyte.data.meta import CorpusMeta, Shard, Source, Split
+from bbyte.data.meta import CorpusMeta, Shard, Slice, Source, Split
 from bbyte.errors import DataError
 
 EXAMPLE = CorpusMeta(
@@ -28,6 +29,17 @@ def written(folder, described=EXAMPLE):
     return path
 
 
+def test_what_version_1_wrote_is_read(tmp_path):
+    """Sources had only a name and a size then, and there was no index and no slice."""
+    text = meta.text(EXAMPLE, version=1)
+    values = json.loads(text)
+    assert values["version"] == 1
+    assert values["sources"] == [{"name": "a.txt", "bytes": 10}, {"name": "b.gz", "bytes": 7}]
+    assert not {"index", "slice"} & values.keys()
+    (tmp_path / meta.FILE).write_text(text)
+    assert meta.read(tmp_path) == EXAMPLE
+
+
 def rewritten(folder, **changes):
     """A manifest with changed values and a digest that fits them."""
     path = folder / meta.FILE
@@ -40,6 +52,25 @@ def rewritten(folder, **changes):
 def test_what_is_written_is_read(tmp_path):
     written(tmp_path)
     assert meta.read(tmp_path) == EXAMPLE
+
+
+def test_all_that_can_be_written_is_read(tmp_path):
+    full = dataclasses.replace(
+        EXAMPLE,
+        sources=(Source("a.txt", 10, 2, "0" * 64, '"etag"'), Source("hf:a/b", 0, 0, None, "commit")),
+        index=Shard("documents.u64", 16, "b" * 64),
+        slice=Slice(1, 2, 100, "c" * 64),
+    )
+    written(tmp_path, full)
+    assert meta.read(tmp_path) == full
+    assert full.files == (*full.shards, full.index)
+
+
+def test_long_names_of_sources_leave_room_for_the_shards():
+    sources = [Source("x" * 4000, 1) for _ in range(500)]
+    listed = list(meta.listed(sources))
+    assert 50 < len(listed) < 70
+    assert len(list(meta.listed([Source("x", 1)] * 2000))) == 1000
 
 
 def test_file_names_that_are_no_text_survive(tmp_path):
@@ -64,6 +95,18 @@ def test_file_names_that_are_no_text_survive(tmp_path):
         {"separator": True},
         {"source_count": None},
         {"sources": {}},
+        {"version": 1},
+        {"index": {"name": "../documents.u64", "bytes": 16, "blake3": "0" * 64}},
+        {"index": {"name": "documents.u64", "bytes": 15, "blake3": "0" * 64}},
+        {"index": {"name": "documents.u64", "bytes": 16, "blake3": "0"}},
+        {"index": []},
+        {"slice": {"number": 2, "count": 2, "shard_bytes": 1, "plan": "0" * 64}},
+        {"slice": {"number": 0, "count": 2, "shard_bytes": 1, "plan": ""}},
+        {"slice": {"number": 0, "count": 2}},
+        {"sources": [{"name": "a", "bytes": 1}]},
+        {"sources": [{"name": "a", "bytes": 1, "documents": 1, "blake3": "x", "revision": None}]},
+        {"sources": [{"name": "a", "bytes": 1, "documents": 1, "blake3": None, "revision": 3}]},
+        {"sources": [{"name": "a", "bytes": 1, "documents": -1, "blake3": None, "revision": None}]},
         {"sources": [{"name": "a", "bytes": 1, "path": "/etc"}]},
         {"sources": [{"name": 3, "bytes": 1}]},
         {"split": {"part": "test", "val_fraction": 0.1}},

@@ -3,12 +3,14 @@
 import bz2
 import gzip
 import io
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from bbyte.data.account import Account
 from bbyte.data.corpus import ByteCorpus
@@ -224,3 +226,101 @@ def test_the_example_in_the_documentation_runs(tmp_path, monkeypatch):
     names = {}
     exec(code, names)  # noqa: S102 - our own page
     assert names["batch"].shape == (8, 513)
+
+
+def contents_of(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Files of several kinds, with documents that equal others."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(6):
+        lines = [
+            json.dumps({"text": f"text {line % 40} " * (line % 7 + 1)}) for line in range(30 * number + 1)
+        ]
+        (folder / f"{number}.jsonl").write_text("\n".join([*lines, "{}"]))
+        (folder / f"{number}.txt").write_bytes(b"plain %d" % number * 1000)
+        (folder / f"{number}.md.gz").write_bytes(gzip.compress(b"packed %d" % number * 100_000))
+    return folder
+
+
+def test_any_number_of_workers_makes_the_same_corpus(many, tmp_path):
+    settings = {"field": "text", "index": True, "val_fraction": 0.2, "dedup": True, "shuffle_seed": 7}
+    settings |= {"max_bytes": 2_000_000, "shard_bytes": 300_000}
+    made = [pack([str(many)], tmp_path / f"{n}", workers=n, **settings) for n in (1, 2, 3)]
+    assert contents_of(tmp_path / "1") == contents_of(tmp_path / "2") == contents_of(tmp_path / "3")
+    assert made[0].left_out == made[1].left_out == made[2].left_out
+    assert made[0].left_out.without_text == 6
+    assert made[0].left_out.duplicates > 100
+
+
+def test_a_worker_meets_damage(many, tmp_path):
+    (many / "3.md.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match=r"3\.md\.gz is damaged"):
+        pack([str(many)], tmp_path / "out", workers=2)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["many"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_damaged_files_are_left_out_whole_if_asked(many, tmp_path, workers):
+    good = pack([str(many)], tmp_path / "good", field="text")
+    (many / "00.gz").write_bytes(gzip.compress(os.urandom(3 << 20))[:-4])
+    (many / "6.jsonl").write_text('{"text": "good"}\n{"text": bad}')
+    (many / "7.jsonl").write_text('{"txt": "good"}')
+    made = pack([str(many)], tmp_path / "made", field="text", skip_bad=True, workers=workers)
+    assert contents(tmp_path / "made") == contents(tmp_path / "good")
+    assert made.meta == good.meta
+    places = [Path(item.place).name for item in made.left_out.damaged]
+    assert places == ["00.gz", "6.jsonl", "7.jsonl"]
+    assert made.left_out.damaged[0].reason == "is truncated"
+
+
+def test_a_request_that_is_off_is_no_damage(many, tmp_path):
+    pytest.importorskip("pyarrow", reason="needs pip install 'bbyte[data]'")
+    from pyarrow import parquet, table
+
+    parquet.write_table(table({"a": ["x"]}), many / "t.parquet")
+    with pytest.raises(UsageError, match="no column b"):
+        pack([str(many)], tmp_path / "out", column="b", skip_bad=True)
+
+
+def test_up_to_so_many_bytes(many, tmp_path):
+    for most in (2, 7, 8, 9, 100, 100_000):
+        packed = pack([str(many)], tmp_path / "out", field="text", max_bytes=most, force=True)
+        assert packed.meta.bytes <= most
+        assert packed.meta.bytes > most - 2
+    everything = pack([str(many)], tmp_path / "all", field="text", max_bytes=1 << 40)
+    assert everything.meta.bytes > 4_000_000
+    assert contents(tmp_path / "all").startswith(contents(tmp_path / "out").rstrip(b"\0"))
+
+
+def test_each_source_says_what_came_of_it(many, tmp_path):
+    packed = pack([str(many)], tmp_path / "out", field="text")
+    assert len(packed.meta.sources) == packed.meta.source_count == 18
+    assert sum(source.documents for source in packed.meta.sources) == packed.meta.documents
+    for source in packed.meta.sources:
+        data = (many.parent / source.name).read_bytes()
+        assert (source.bytes, source.blake3) == (len(data), blake3(data).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"workers": 0}, "0 workers"),
+        ({"max_bytes": 1}, "1 bytes are too few"),
+        ({"num_slices": 3}, "both its number"),
+        ({"slice_number": 3}, "both its number"),
+        ({"num_slices": 3, "slice_number": 3}, "slice 3 of 3"),
+        ({"num_slices": 3, "slice_number": -1}, "slice -1 of 3"),
+        ({"num_slices": 3, "slice_number": 0, "dedup": True}, "--dedup does not go with slices"),
+        ({"num_slices": 3, "slice_number": 0, "shuffle_seed": 0}, "--shuffle-documents does not go"),
+        ({"num_slices": 3, "slice_number": 0, "max_bytes": 9}, "--max-bytes does not go"),
+    ],
+)
+def test_what_cannot_be_asked(many, tmp_path, settings, message):
+    with pytest.raises(UsageError, match=message):
+        pack([str(many)], tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()

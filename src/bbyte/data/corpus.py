@@ -16,7 +16,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from bbyte import manifest
-from bbyte.data import meta
+from bbyte.data import index, meta
 from bbyte.data.meta import CorpusMeta, Shard
 from bbyte.errors import DataError, UsageError
 
@@ -132,6 +132,24 @@ class ByteCorpus:
             raise DataError(f"{held_out.path / meta.FILE} is not of what {self.path} held out", _RESTORE)
         return held_out
 
+    @cached_property
+    def document_ends(self) -> NDArray[np.uint64] | None:
+        """Where each document with its separator ends, (documents,), a memory map; None without an index.
+
+        Raises DataError where the index is damaged or does not fit.
+        """
+        if self.meta is None or self.meta.index is None:
+            return None
+        path = self.path / self.meta.index.name
+        _check_sizes({path: self.meta.index})
+        with manifest.opened(path, _RESTORE) as file:
+            if self.is_checked:
+                self._check(path, file, self.meta.index)
+            ends = index.ends_in(file, self.meta.documents)
+        if not index.fits(ends, self.size):
+            raise DataError(f"{path} does not fit its corpus", _RESTORE)
+        return ends
+
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """A copy of the bytes from start to stop - 1, across files. Raises IndexError outside the corpus."""
         if not 0 <= start <= stop <= self.size:
@@ -151,19 +169,22 @@ class ByteCorpus:
         return batch
 
     def verify(self) -> None:
-        """Read all shards, and those of the held-out part, against their digests in corpus.json.
+        """Read all shards, the index, and those of the held-out part, against their digests in corpus.json.
 
         They are read anew, whatever was checked before. Raises DataError naming the first shard that is
         damaged. Without a corpus.json there is nothing to check against: test `meta` first where it matters.
         """
-        for path in self._shards:
+        described = dict(self._shards)
+        if self.meta is not None and self.meta.index is not None:
+            described[self.path / self.meta.index.name] = self.meta.index
+        for path, shard in described.items():
             with manifest.opened(path, _RESTORE) as file:
-                self._check(path, file)
+                self._check(path, file, shard)
         if self.validation is not None:
             self.validation.verify()
 
-    def _check(self, path: Path, file: BinaryIO) -> None:
-        if manifest.digest_of(file) != self._shards[path].blake3:
+    def _check(self, path: Path, file: BinaryIO, shard: Shard) -> None:
+        if manifest.digest_of(file) != shard.blake3:
             raise DataError(f"{path} is damaged: its digest is not the one in corpus.json", _RESTORE)
         self._unchecked.discard(path)
 
@@ -184,7 +205,7 @@ class ByteCorpus:
             path = self.files[number]
             with manifest.opened(path, _RESTORE) if path in self._shards else path.open("rb") as file:
                 if path in self._unchecked:
-                    self._check(path, file)
+                    self._check(path, file, self._shards[path])
                 found = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
             if found.size != self._starts[number + 1] - self._starts[number]:
                 raise DataError(f"{path} has changed its size", "leave it alone while it is read")

@@ -1,20 +1,36 @@
 """Where each document of a corpus ends: one little-endian uint64 each, in a file beside the shards."""
 
 import io
+import mmap
 import os
 import sys
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
+import numpy as np
 from blake3 import blake3
+from numpy.typing import NDArray
 
 from bbyte.data.meta import INDEX_FILE, Shard
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 _GATHERED = 1 << 16
+_AT_ONCE = 1 << 20
+
+
+def ends_in(file: BinaryIO, documents: int) -> NDArray[np.uint64]:
+    """The content of an index of so many documents, (documents,), as a memory map."""
+    if not documents:
+        return np.empty(0, np.uint64)
+    return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), "<u8")
+
+
+def fits(ends: NDArray[np.uint64], size: int) -> bool:
+    """Whether these can be where the documents of a corpus of `size` bytes end: in order, up to its end."""
+    blocks = (ends[start : start + _AT_ONCE + 1] for start in range(0, ends.size, _AT_ONCE))
+    in_order = all((block[1:] >= block[:-1]).all() for block in blocks)
+    return in_order and (int(ends[-1]) if ends.size else 0) == size
 
 
 class IndexWriter:
@@ -34,7 +50,7 @@ class IndexWriter:
         if len(self._ends) >= _GATHERED:
             self._flush()
 
-    def extend(self, ends: "Iterable[int]") -> None:
+    def extend(self, ends: Iterable[int]) -> None:
         """So do these."""
         for end in ends:
             self.add(end)

@@ -100,6 +100,8 @@ def pack(
         )
     if workers < 1:
         raise UsageError(f"{workers} workers cannot work", "use --workers 1 or more")
+    if max_bytes is not None and max_bytes < 2:
+        raise UsageError(f"{max_bytes} bytes are too few for a corpus", "use --max-bytes 2 or more")
     slices.check(slice_number, num_slices)
     if num_slices is not None:
         _refuse_with_slices(dedup, shuffle_seed, max_bytes, inputs)

@@ -18,6 +18,7 @@ PIECES, SMALLEST = 512, 256
 UNDESCRIBED_SEPARATOR = 0
 
 _BLOCK = 2 << 20
+_DOCUMENTS = 1 << 13
 
 
 def piece_length(size: int) -> int:
@@ -35,13 +36,18 @@ def pieces(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
     """Where each piece begins, and its digest below `DIGESTS`, both (n,): all of them in order, in batches.
 
-    A packed corpus is cut after the separators that corpus.json names, across shards; of one without a
-    corpus.json each file is cut after every 0x00, the separator of bare shards. What lies between is cut
-    every `length` bytes from its own beginning on. Each piece ends where the next begins; its digest is that
-    of its text, without the separator after it: the same text has the same digest wherever it stands.
+    Where the corpus has an index a piece is a whole document, and its digest that of its first 64 KiB, as in
+    `pack`. Otherwise a packed corpus is cut after the separators that corpus.json names, across shards; of
+    one without a corpus.json each file is cut after every 0x00, the separator of bare shards. What lies
+    between is cut every `length` bytes from its own beginning on. Each piece ends where the next begins; its
+    digest is that of its text, without the separator after it: the same text has the same digest wherever it
+    stands.
 
     Reads `block` bytes at a time and holds little more. Raises DataError when the files have changed.
     """
+    if corpus.document_ends is not None:
+        yield from _documents(corpus, corpus.document_ends)
+        return
     separator = UNDESCRIBED_SEPARATOR if corpus.meta is None else corpus.separator
     read = 0
     for files in [[file] for file in corpus.files] if corpus.meta is None else [corpus.files]:
@@ -54,6 +60,23 @@ def pieces(
             rest, read = data[done:], read + done
     if read != corpus.size:
         raise DataError(f"{corpus.path} has changed its size", "leave it alone while it is read")
+
+
+def _documents(
+    corpus: ByteCorpus, ends: NDArray[np.uint64]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64]]]:
+    separator = 0 if corpus.separator is None else 1
+    begin = 0
+    for at in range(0, ends.size, _DOCUMENTS):
+        stops = ends[at : at + _DOCUMENTS].astype(np.int64)
+        begins = np.append(begin, stops[:-1])
+        beginnings = np.minimum(begins + SEGMENT, stops - separator)
+        found = [
+            blake3(corpus.read(*edges).data).digest(8)
+            for edges in zip(begins.tolist(), beginnings.tolist(), strict=True)
+        ]
+        yield begins, np.frombuffer(b"".join(found), ">u8").astype(np.uint64)
+        begin = int(stops[-1])
 
 
 def _cut(

@@ -48,7 +48,7 @@ def texts(pieces: Iterable[bytes], name: str, field: str) -> Iterator[bytes | No
 
     name: for the messages. Raises DataError as `records` does, and where not one record has a text there.
     """
-    found, keys = False, dict[str, None]()
+    found, record, keys = False, None, dict[str, None]()
     for record in records(pieces, name):
         text = record.get(field) if isinstance(record, dict) else None
         if isinstance(text, str):
@@ -58,7 +58,7 @@ def texts(pieces: Iterable[bytes], name: str, field: str) -> Iterator[bytes | No
             yield None
             if not found and isinstance(record, dict) and len(keys) < _KEYS_SHOWN:
                 keys |= dict.fromkeys(record)
-    if not found:
+    if not found and record is not None:
         shown = ", ".join([*keys][:_KEYS_SHOWN])
         raise DataError(f"no record of {name} has a text under {field}", shown and f"there is: {shown}")
 
