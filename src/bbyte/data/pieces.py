@@ -52,7 +52,7 @@ def pieces(
     read = 0
     for files in [[file] for file in corpus.files] if corpus.meta is None else [corpus.files]:
         rest, since = b"", 0
-        for more in chain(_blocks(files, block), [b""]):
+        for more in chain(blocks(files, block), [b""]):
             data = rest + more
             begins, ends, done, since = _cut(data, separator, length, since, is_last=not more)
             if begins.size:
@@ -116,7 +116,7 @@ def _digests(data: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) ->
     return np.frombuffer(b"".join(found), ">u8").astype(np.uint64)
 
 
-def _blocks(files: Sequence[Path], size: int) -> Iterator[bytes]:
+def blocks(files: Sequence[Path], size: int) -> Iterator[bytes]:
     """Ordinary reads: a memory map would count the whole corpus as memory in use, and fault on every page."""
     for file in files:
         with file.open("rb", buffering=0) as opened:
