@@ -14,6 +14,7 @@ import typer
 from bbyte.commands import (
     ckpt,
     compress,
+    corpus,
     decompress,
     doctor,
     eval_bpb,
@@ -57,6 +58,7 @@ register(
     panel="Data",
     examples=shard_tinystories.EXAMPLES,
 )
+add_group(app, "corpus", corpus.group(), panel="Data")
 add_group(app, "plan", plan.group(), panel="Training")
 add_group(app, "train", train.group(), panel="Training")
 add_group(app, "runs", runs.group(), panel="Training")
