@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import bbyte.models
-from bbyte.config import Config, from_dict, suggest, to_dict
+from bbyte.config import Config, Problems, from_dict, suggest, to_dict
 from bbyte.errors import UsageError
 from bbyte.models.contract import Family
 
@@ -37,11 +37,15 @@ def architecture(kind: Family, preset: str | None, changes: Mapping[str, Any]) -
 
     Raises UsageError for a preset or a setting that there is not, and for settings that do not fit.
     """
-    start: dict[str, Any] = {}
-    if preset is not None:
-        if preset not in kind.presets:
-            hint = suggest(preset, kind.presets) or f"presets: {', '.join(kind.presets)}"
-            raise UsageError(f"there is no preset {preset!r}", hint)
+    problems, start = Problems(), dict[str, Any]()
+    if preset is not None and problems.check(
+        preset in kind.presets,
+        f"there is no preset {preset!r}",
+        suggest(preset, kind.presets) or f"presets: {', '.join(kind.presets)}",
+    ):
         default = to_dict(kind.config())
         start = {key: value for key, value in to_dict(kind.presets[preset]).items() if value != default[key]}
-    return from_dict(kind.config, {**start, **changes}, where="settings")
+    config = problems.attempt(lambda: from_dict(kind.config, {**start, **changes}, where="settings"))
+    problems.raise_if_any()
+    assert config is not None  # noqa: S101
+    return config

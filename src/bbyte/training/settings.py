@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 
-from bbyte.config import Problems, from_dict, suggest, to_dict, to_toml
+from bbyte.config import Problems, from_dict, to_dict, to_toml
 from bbyte.data.corpus import ByteCorpus
 from bbyte.device import Placement, Runtime, place, usable_cores
-from bbyte.errors import UsageError
 from bbyte.models.contract import Family
-from bbyte.models.families import family
+from bbyte.models.families import architecture, family
 from bbyte.quantization.bitlinear import is_ternary
 from bbyte.training.config import TrainConfig
 from bbyte.training.optim.adamw import adamw8bit_class
@@ -76,9 +75,8 @@ def check(request: Request) -> Settings:
     problems, kind = Problems(), family(request.family)
     runtime = problems.attempt(lambda: from_dict(Runtime, request.runtime, where="settings"))
     placement = problems.attempt(lambda: place(runtime, request.world)) if runtime else None
-    chosen = problems.attempt(lambda: _preset(request, kind, placement))
-    preset, said = chosen or (None, ())
-    model = problems.attempt(lambda: _architecture(request, kind, preset))
+    preset, said = _preset(request, kind, placement)
+    model = problems.attempt(lambda: architecture(kind, preset, request.model))
     objective = problems.attempt(
         lambda: from_dict(kind.objective_config, request.objective, where="settings")
     )
@@ -120,14 +118,15 @@ def _preset(
     request: Request, kind: Family, placement: Placement | None
 ) -> tuple[str | None, tuple[str, ...]]:
     """The preset to start from, and what to say if it was chosen for the user. A resumed run needs none."""
-    name = request.preset
-    if name is None and request.resume is None and request.extend is None and placement is not None:
-        name, why = default_preset(kind, placement)
-        return name, (f"preset {name}: {why}",)
-    if name is not None and name not in kind.presets:
-        known = ", ".join(kind.presets)
-        raise UsageError(f"there is no preset {name!r}", suggest(name, kind.presets) or f"presets: {known}")
-    return name, ()
+    if (
+        request.preset is not None
+        or request.resume is not None
+        or request.extend is not None
+        or placement is None
+    ):
+        return request.preset, ()
+    name, why = default_preset(kind, placement)
+    return name, (f"preset {name}: {why}",)
 
 
 def default_preset(kind: Family, placement: Placement) -> tuple[str, str]:
@@ -139,15 +138,3 @@ def default_preset(kind: Family, placement: Placement) -> tuple[str, str]:
         return (names[2], size) if memory >= LARGE_GPU else (names[1], size)
     cores = usable_cores()
     return (names[1] if cores >= MANY_CORES else names[0]), f"{placement.device} with {cores} cores"
-
-
-def _architecture(request: Request, kind: Family, preset: str | None) -> Any:
-    """The model's config: the preset's settings, changed by those given."""
-    base = _open_to_change(kind, preset) if preset is not None else {}
-    return from_dict(kind.config, {**base, **request.model}, where="settings")
-
-
-def _open_to_change(kind: Family, preset: str) -> dict[str, Any]:
-    """A preset's settings where they differ from the defaults, so that derived ones follow what is given."""
-    default = to_dict(kind.config())
-    return {key: value for key, value in to_dict(kind.presets[preset]).items() if value != default[key]}
