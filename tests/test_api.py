@@ -129,7 +129,7 @@ def test_of_a_corpus_the_held_out_part_is_scored(tmp_path, checkpoints):
     (tmp_path / "texts").mkdir()
     for number in range(9):
         (tmp_path / "texts" / f"{number}.txt").write_bytes(small_runs.text(200, number))
-    packed = bbyte.pack([str(tmp_path / "texts")], tmp_path / "corpus", val_fraction=0.3)
+    packed = bbyte.pack(tmp_path / "texts", tmp_path / "corpus", val_fraction=0.3)
     corpus = bbyte.ByteCorpus.open(packed.path)
     model = bbyte.load(checkpoints["packed"])
     assert model.score(packed.path).bytes == corpus.validation.size

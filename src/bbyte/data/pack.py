@@ -54,7 +54,7 @@ class Reporter:
 
 
 def pack(
-    inputs: Sequence[str],
+    inputs: str | Path | Sequence[str | Path],
     out_dir: str | Path,
     *,
     shard_bytes: int = 2 << 30,
@@ -76,7 +76,7 @@ def pack(
 ) -> Packed:
     """Write every document of the inputs into one corpus in the folder `out_dir`, in bounded memory.
 
-    inputs, extensions: as `Inputs` has them. field, column: where the text of JSON records and of the rows of
+    inputs, extensions: as `Inputs` has them; one input may stand by itself. field, column: where the text of JSON records and of the rows of
     tables is (see `Reading`). dedup: leave out what equals an earlier document; it takes 16 to 18 bytes of
     memory for each document. shuffle_seed: put the documents in an order that the seed decides; takes as
     much room on the disk again while it runs. max_bytes: stop at that size, separators included, if need be
@@ -94,7 +94,8 @@ def pack(
     pack, OSError when reading or writing fails. Whenever it raises, `out_dir` is as it was before.
     """
     target = Path(out_dir)
-    if not inputs:
+    named = [str(one) for one in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    if not named:
         raise UsageError(
             "nothing to pack: no input was named", "name files or folders, or - for standard input"
         )
@@ -104,12 +105,12 @@ def pack(
         raise UsageError(f"{max_bytes} bytes are too few for a corpus", "use --max-bytes 2 or more")
     slices.check(slice_number, num_slices)
     if num_slices is not None:
-        _refuse_with_slices(dedup, shuffle_seed, max_bytes, inputs)
-    found = Inputs(inputs, extensions=extensions, output=target)
+        _refuse_with_slices(dedup, shuffle_seed, max_bytes, named)
+    found = Inputs(named, extensions=extensions, output=target)
     reading = Reading(found.extensions, field, column)
     plan = slices.plan(found, _Settings(shard_bytes, separator, val_fraction, index, reading))
     if not plan.files:
-        _refuse_nothing(inputs, extensions)
+        _refuse_nothing(named, extensions)
     part = None
     if slice_number is not None and num_slices is not None:
         part = Slice(slice_number, num_slices, shard_bytes, plan.digest)
