@@ -118,15 +118,11 @@ def _preset(
     request: Request, kind: Family, placement: Placement | None
 ) -> tuple[str | None, tuple[str, ...]]:
     """The preset to start from, and what to say if it was chosen for the user. A resumed run needs none."""
-    if (
-        request.preset is not None
-        or request.resume is not None
-        or request.extend is not None
-        or placement is None
-    ):
-        return request.preset, ()
-    name, why = default_preset(kind, placement)
-    return name, (f"preset {name}: {why}",)
+    name = request.preset
+    if name is None and request.resume is None and request.extend is None and placement is not None:
+        name, why = default_preset(kind, placement)
+        return name, (f"preset {name}: {why}",)
+    return name, ()
 
 
 def default_preset(kind: Family, placement: Placement) -> tuple[str, str]:
