@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bbyte.data.corpus import ByteCorpus
-from bbyte.data.statistics import Documents, Statistics
 from bbyte.figures import scaled
 from bbyte.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from bbyte.data.corpus import ByteCorpus
+    from bbyte.data.statistics import Documents, Statistics
 
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 _COLUMNS, _LABEL, _COMMONEST = 64, 12, 8
@@ -20,7 +22,7 @@ _TOLD_BY = {
 }
 
 
-def document(corpus: ByteCorpus, found: Statistics) -> dict[str, Any]:
+def document(corpus: "ByteCorpus", found: "Statistics") -> dict[str, Any]:
     """All about a corpus, for programs."""
     described = corpus.meta
     return {
@@ -38,7 +40,7 @@ def document(corpus: ByteCorpus, found: Statistics) -> dict[str, Any]:
     }
 
 
-def show(screen: Screen, corpus: ByteCorpus, found: Statistics) -> None:
+def show(screen: Screen, corpus: "ByteCorpus", found: "Statistics") -> None:
     """All about a corpus, on stdout."""
     screen.print(f"{corpus.path}")
     for label, text in _facts(corpus, found):
@@ -56,7 +58,7 @@ def histogram(counts: Sequence[int]) -> list[str]:
     return [f"{f'0x{number * _COLUMNS:02x}':<{_LABEL}}{''.join(row)}" for number, row in enumerate(rows)]
 
 
-def _facts(corpus: ByteCorpus, found: Statistics) -> list[tuple[str, str]]:
+def _facts(corpus: "ByteCorpus", found: "Statistics") -> list[tuple[str, str]]:
     described = corpus.meta
     size = f"{found.bytes:,} in {_counted(len(corpus.files), 'file')}"
     if corpus.validation is not None:
@@ -88,7 +90,7 @@ def _facts(corpus: ByteCorpus, found: Statistics) -> list[tuple[str, str]]:
     ]
 
 
-def _told(documents: Documents, corpus: ByteCorpus) -> str:
+def _told(documents: "Documents", corpus: "ByteCorpus") -> str:
     separator = 0 if corpus.separator is None else corpus.separator
     return _TOLD_BY[documents.told_by].format(separator=f"0x{separator:02x}")
 
