@@ -95,7 +95,7 @@ def test_a_model_writes_the_same_in_one_piece_and_in_many(checkpoints, name):
     assert whole != model.generate("it was", 12, seed=5)
     assert bbyte.generate("it was", 12, checkpoints[name], seed=4) == whole
     assert (
-        model.generate("it was", 12, seed=4, stop=(whole[4:6], b"\0" * 9)) == whole[: whole.find(whole[4:6])]
+        model.generate("it was", 12, seed=4, stop=[whole[4:6], b"\0" * 9]) == whole[: whole.find(whole[4:6])]
     )
 
 
@@ -153,12 +153,23 @@ def test_what_cannot_be_asked_is_said_in_words(tmp_path, checkpoints):
     model = bbyte.load(checkpoints["packed"])
     with pytest.raises(bbyte.UsageError, match="unknown setting 'temprature'"):
         model.generate("it was", temprature=1.0)
+    with pytest.raises(bbyte.UsageError, match="max_new_tokens -1 is negative"):
+        model.generate("it was", -1)
     with pytest.raises(bbyte.UsageError, match="keeps no state"):
         model.score(TEXT, context="full")
     with pytest.raises(bbyte.DataError, match="nothing to score"):
         model.bits_per_byte(b"")
     with pytest.raises(bbyte.UsageError, match="does not exist"):
         bbyte.load(tmp_path / "nothing")
+
+
+def test_a_damaged_checkpoint_that_is_passed_over_is_named(tmp_path):
+    every_family.saved(tmp_path, "ar", step=1)
+    newer = every_family.saved(tmp_path, "ar", step=2)
+    (newer / "model.safetensors").write_bytes(b"")
+    model = bbyte.load(tmp_path)
+    assert model.path.name == "step-0000001"
+    assert model.choices[0].startswith("skipped step-0000002: ") and "0 bytes long" in model.choices[0]
 
 
 def test_without_a_path_it_is_the_newest_or_the_starter(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """A checkpoint as an object that writes, scores, compresses and lets one look inside. Imports no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bbyte.checkpoint.find import Found, find
 from bbyte.config import from_dict
 from bbyte.data.corpus import ByteCorpus
+from bbyte.errors import UsageError
 from bbyte.evaluation import ByteSource, InMemory, Score
 from bbyte.generation.infilling import Infilling
 from bbyte.generation.sampling import Sampling
@@ -57,7 +58,8 @@ class Model:
     """A checkpoint ready to use; made by `bbyte.load`.
 
     path: its folder. family: "ar", or whichever it is. context: the longest window it was trained on, in
-    bytes. meta: all that its checkpoint.json says. choices: what computes it, and why, a sentence each.
+    bytes. meta: all that its checkpoint.json says. choices: which damaged checkpoints were passed over, what
+    computes it and why, a sentence each.
     Not for several threads at once.
     """
 
@@ -67,7 +69,7 @@ class Model:
         self._found, self._device, self._by, self._threads = found, device, engine, threads
         self._loaded: Loaded | None = None
         self._view: Predictor | None = None
-        said: list[str] = []
+        said = [f"skipped {skipped.name}: {why}" for skipped, why in found.skipped]
         if takes_engine(found, device, engine, said.append):
             self._view = next_byte_predictor(found, device, engine, threads, 1, said.append)
         else:
@@ -83,7 +85,7 @@ class Model:
         prompt: Text = b"",
         max_new_tokens: int = 300,
         *,
-        stop: Text | tuple[Text, ...] = (),
+        stop: Text | Sequence[Text] = (),
         **sampling: Any,
     ) -> bytes:
         """The bytes that follow `prompt` at the beginning of a document, as many as asked for.
@@ -98,12 +100,14 @@ class Model:
         prompt: Text = b"",
         max_new_tokens: int = 300,
         *,
-        stop: Text | tuple[Text, ...] = (),
+        stop: Text | Sequence[Text] = (),
         **sampling: Any,
     ) -> Iterator[bytes]:
         """The same bytes as `generate`, piece by piece, as soon as they are there."""
         settings = from_dict(Sampling, sampling, where="sampling")
-        stops = [as_bytes(word) for word in (stop if isinstance(stop, tuple) else (stop,))]
+        if max_new_tokens < 0:
+            raise UsageError(f"max_new_tokens {max_new_tokens} is negative", "0 writes nothing")
+        stops = [as_bytes(word) for word in ([stop] if isinstance(stop, str | bytes) else stop)]
         pieces = write(self._next_byte(), as_bytes(prompt), max_new_tokens, settings, stops)
         return (piece for piece in pieces if piece)
 

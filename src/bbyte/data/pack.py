@@ -77,10 +77,10 @@ def pack(
     """Write every document of the inputs into one corpus in the folder `out_dir`, in bounded memory.
 
     inputs, extensions: as `Inputs` has them; one input may stand by itself. field, column: where the text of
-    JSON records and of the rows of tables is (see `Reading`). dedup: leave out what equals an earlier document; it takes 16 to 18 bytes of
-    memory for each document. shuffle_seed: put the documents in an order that the seed decides; takes as
-    much room on the disk again while it runs. max_bytes: stop at that size, separators included, if need be
-    within a document.
+    JSON records and of the rows of tables is (see `Reading`). dedup: leave out what equals an earlier
+    document; it takes 16 to 18 bytes of memory for each document. shuffle_seed: put the documents in an order
+    that the seed decides; takes as much room on the disk again while it runs. max_bytes: stop at that size,
+    separators included, if need be within a document.
     shard_bytes, separator, val_fraction, index, and force for `replace`: as `CorpusWriter` has them.
 
     skip_bad: leave out damaged files whole and list them in `Packed.left_out`. workers: how many processes
