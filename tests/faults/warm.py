@@ -1,13 +1,14 @@
 """Commands of bbyte forked from a process that has loaded torch already: they start in a moment.
 
 Run as a program it reads a request a line, a JSON object, and answers each with a line: {"words", "folder",
-"shown", "env"} starts `bbyte WORDS` in the folder, its output going to the file `shown`, and is answered
-with the number of the process; {"wait": process} is answered with its exit code (negative: the signal that
-ended it), or null where it still runs and "patience" is false.
+"shown", "env", "breaking"} starts `bbyte WORDS` in the folder, its output going to the file `shown`, and is
+answered with the number of the process; {"wait": process} is answered with its exit code (negative: the
+signal that ended it), or null where it still runs and "patience" is false.
 """
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -39,12 +40,12 @@ class Warm:
         self._server.stdin.flush()
         return json.loads(self._server.stdout.readline())
 
-    def start(self, folder, shown, *words, env=None):
+    def start(self, folder, shown, *words, env=None, breaking=None):
         """Start `bbyte WORDS` in `folder`; all it says is appended to the file `shown`.
 
-        `env` is added to its environment.
+        `env` is added to its environment. `breaking`, a file of Python, is run before.
         """
-        return Command(self, shown, words, folder, env or {})
+        return Command(self, shown, words, folder, env or {}, breaking)
 
     def run(self, folder, shown, *words):
         """Run `bbyte WORDS` to its end; returns the exit code."""
@@ -54,8 +55,9 @@ class Warm:
 class Command:
     """A command that runs."""
 
-    def __init__(self, warm, shown, words, folder, env):
+    def __init__(self, warm, shown, words, folder, env, breaking):
         request = {"words": words, "folder": str(folder), "shown": str(shown), "env": env}
+        request["breaking"] = None if breaking is None else str(breaking)
         self.shown, self._warm, self._code = Path(shown), warm, None
         self.shown.touch()
         self.process = warm.ask(request)
@@ -118,7 +120,7 @@ def serve():
         answers.flush()
 
 
-def _forked(main, words, folder, shown, env):
+def _forked(main, words, folder, shown, env, breaking):
     process = os.fork()
     if process:
         return process
@@ -132,6 +134,8 @@ def _forked(main, words, folder, shown, env):
             os.dup2(new, old)
         os.chdir(folder)
         os.environ.update(env)
+        if breaking is not None:
+            runpy.run_path(breaking)
         code = main(words)
     finally:
         os._exit(code)

@@ -47,7 +47,7 @@ class Guard:
     averaged: int = 0
     too_high: list[int] = field(default_factory=list)
     returns: int = 0
-    """Times the run went back without a new checkpoint since."""
+    """Times the run went back without a new checkpoint of good steps since."""
 
     def judge(self, step: int, loss: float, fault: bool) -> Skipped | GoBack | None:
         """What to do about `step`, whose mean loss was `loss` nats a byte; None if all is well.
@@ -78,6 +78,11 @@ class Guard:
     def forget_losses(self) -> None:
         """Begin the averages anew: another window length or ternary weights move the loss for good reason."""
         self.mean, self.deviation, self.averaged, self.too_high = 0.0, 0.0, 0, []
+
+    def note_save(self) -> None:
+        """Note that there is a new checkpoint: of a run that is well, it begins a new count of returns."""
+        if not self.skipped and not self.too_high:
+            self.returns = 0
 
     def count_return(self, reason: str) -> None:
         """Note that the run went back. Raises BbyteError once too often with no checkpoint since."""

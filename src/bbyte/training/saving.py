@@ -51,7 +51,7 @@ class Saver:
         insist = insist or run.progress.step == run.schedule.steps
         yield from self.completed()
         _refuse_not_finite(run)
-        run.progress.guard.returns = 0
+        run.progress.guard.note_save()
         while True:
             if run.sharded:
                 self._begin()

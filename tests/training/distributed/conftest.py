@@ -1,11 +1,19 @@
 """Several processes of `bbyte train` at once, forked from one that has loaded torch already."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "faults"))
+
+
+def pytest_collection_modifyitems(items):
+    if not hasattr(os, "fork"):
+        for item in items:
+            if "train" in item.fixturenames:
+                item.add_marker(pytest.mark.skip(reason="needs fork"))
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +33,22 @@ def train(warm, tmp_path):
     (tmp_path / "book.txt").write_bytes(TEXT)
     started = []
 
-    def start(count, *words, **env):
-        started.append(Several(warm, tmp_path, len(started), count, words, env))
+    def start(count, *words, breaking=None, **env):
+        started.append(Several(warm, tmp_path, len(started), count, words, env, breaking))
         return started[-1]
 
     yield start
     for several in started:
         several.kill()
+
+
+@pytest.fixture
+def break_by(tmp_path):
+    """A file of Python that each process runs first; RANK says which it is."""
+
+    def write(code):
+        path = tmp_path / "breaking.py"
+        path.write_text(f"import os\nRANK = int(os.environ['RANK'])\n{code}")
+        return path
+
+    return write

@@ -1,14 +1,15 @@
 """Several processes of one run, as torchrun starts them, without the time that takes."""
 
+import re
 import time
 
 from torch.distributed import TCPStore
 
 
 class Several:
-    """The processes of `bbyte WORDS`; `said` is what each has said. torchrun's variables can be changed."""
+    """The processes of `bbyte WORDS`. torchrun's variables can be changed by `env`."""
 
-    def __init__(self, warm, folder, number, count, words, env):
+    def __init__(self, warm, folder, number, count, words, env, breaking):
         # Where they meet: a port that the kernel chooses, as torchrun has it.
         self._store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         common = {
@@ -18,11 +19,14 @@ class Several:
         }  # fmt: skip
         self.commands = [
             warm.start(
-                folder, folder / f"shown-{number}-{rank}", *words,
+                folder,
+                folder / f"shown-{number}-{rank}",
+                *words,
                 env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                breaking=breaking,
             )
             for rank in range(count)
-        ]  # fmt: skip
+        ]
 
     def __getitem__(self, rank):
         return self.commands[rank]
@@ -35,6 +39,10 @@ class Several:
                 assert time.monotonic() < end, self.said()
                 time.sleep(0.005)
         return [command.wait() for command in self.commands]
+
+    def reaches(self, step):
+        """Wait until the first has told of a step."""
+        return self[0].until(lambda: re.search(rf"step +{step}/", self[0].said()))
 
     def said(self):
         """What all of them have said."""
