@@ -60,29 +60,32 @@ def __dir__() -> list[str]:
 
 
 def _homes() -> Iterator[ModuleType]:
-    """Where the public names live, one module after the other, those that load torch last."""
-    from bbyte import compression, errors
+    """Where the public names live, one module after the other: the quickest first, those with torch last."""
+    from bbyte import errors
 
     yield errors
-    yield compression
     from bbyte.models import contract, families
+    from bbyte.training import events
 
     yield contract
     yield families
-    from bbyte.training import events, schedule
-
     yield events
-    yield schedule
-    from bbyte.data import corpus, pack, sampling
-
-    yield corpus
-    yield pack
-    yield sampling
-    from bbyte.api import building, earlier, model, once
+    from bbyte import compression
+    from bbyte.api import earlier, model, once
 
     yield model
     yield once
     yield earlier
+    yield compression
+    from bbyte.data import corpus, pack, sampling
+    from bbyte.training import schedule
+
+    yield corpus
+    yield sampling
+    yield schedule
+    yield pack
+    from bbyte.api import building
+
     yield building
     from bbyte import layers
     from bbyte.quantization import activations, bitlinear, ternary

@@ -8,7 +8,7 @@ import pytest
 from toy import ContinuingOrderTwo, OrderTwo
 
 from bbyte.generation.sampling import Sampling
-from bbyte.generation.stream import generate, go_on
+from bbyte.generation.stream import generate, go_on, write
 
 SAMPLING = Sampling(seed=5, repetition_penalty=1.3, penalty_window=8)
 
@@ -46,6 +46,15 @@ def test_a_text_goes_on_without_being_read_again(kind):
     rest = b"".join(drawn.tobytes() for drawn in go_on(predictor, b"ab" + half, 17, SAMPLING))
     assert half + rest == whole
     assert not {"reset", "prime"} & set(predictor.calls)
+
+
+def test_a_text_is_written_up_to_its_stop_string():
+    whole = text_of(OrderTwo(), b"ab", 30)[0].tobytes()
+    assert b"".join(write(OrderTwo(), b"ab", 30, SAMPLING)) == whole
+    predictor = OrderTwo()
+    written = b"".join(write(predictor, b"ab", 30, SAMPLING, [whole[12:15], b"never there"]))
+    assert written == whole[: whole.find(whole[12:15])]
+    assert predictor.calls.count("feed") < 16
 
 
 @pytest.mark.parametrize("prompt", [b"", b"once"])
