@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bbyte.device import World
 from bbyte.models.contract import Family
 from bbyte.terminal.families import group_of_families
 from bbyte.terminal.screen import Screen
@@ -13,6 +14,7 @@ EXAMPLES = (
     "bbyte plan ar",
     "bbyte plan ar --preset 12gb --memory 12GB",
     "bbyte plan ar --preset small --seq-len 1024 --batch-size 8 --no-probe",
+    "bbyte plan ar --preset 12gb --memory 12GB --processes 8 --shard",
 )
 
 
@@ -36,6 +38,9 @@ def plan(
             metavar="SIZE", help="Would it fit in so much? 12GB, 24GiB (default: what is free here)."
         ),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Would train together, each on a GPU or machine of its own.")
+    ] = 1,
     probe: Annotated[bool, typer.Option(help="Time a few steps, about two seconds.")] = True,
     *,
     family: Family,
@@ -52,7 +57,7 @@ def plan(
 
     request = Request(
         family=family.name, data=data or newest_corpus(), preset=preset, model=model,
-        objective=objective, training=training, runtime=runtime,
+        objective=objective, training=training, runtime=runtime, world=World(size=processes),
     )  # fmt: skip
     planned = preview(request, room.asked(memory) if memory is not None else None, probing=probe)
     if screen.json:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bbyte.device import World
 from bbyte.errors import BbyteError
+from bbyte.training.distributed.meeting import meet
 
 T = TypeVar("T")
 SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -125,7 +126,9 @@ def joined(world: World) -> Iterator[Group]:
         return
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(
+            backend, store=meet(world), rank=world.rank, world_size=world.size, timeout=PATIENCE
+        )
         yield Group(world)
     except RuntimeError as error:
         if not _is_of_a_peer(error):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from bbyte.device import Placement
@@ -103,7 +103,7 @@ def _follow(settings: Settings, rows: int, length: int, scored: int) -> Memory:
         with unset_fake_temporarily():  # bitsandbytes looks at values when it is made
             optimizers = optimizer.build(model, config)
         rehearsal = Rehearsal(objective, objective, optimizers, config, placement)
-        if (config.batch_size or 1) * config.grad_accum > rows:  # gradients are there, of another micro-batch
+        if settings.share > rows:  # gradients are there, of another micro-batch
             for weight in model.parameters():
                 weight.grad = torch.zeros_like(weight)
         rehearsal.compute(window(rows))
@@ -123,7 +123,32 @@ def _follow(settings: Settings, rows: int, length: int, scored: int) -> Memory:
                 objective.eval().measure(window(windows), 0, *keys)  # type: ignore[operator]
             validating = allocator.take_peak() - always
     process = _process(settings.placement)
-    return Memory(weights, gradients, state, average, {length: computing}, updating, validating, process)
+    memory = Memory(weights, gradients, state, average, {length: computing}, updating, validating, process)
+    return _divided(memory, model, settings) if settings.runtime.shard else memory
+
+
+def _divided(memory: Memory, model: nn.Module, settings: Settings) -> Memory:
+    """What one of several processes holds of it, and what it gathers meanwhile (FSDP2).
+
+    That is at most what lies outside the blocks, two blocks, for the next one comes while one computes, and
+    the gradients of one and of what lies outside.
+    """
+    processes = settings.placement.world.size
+    if processes == 1:
+        return memory
+    blocks = model.blocks
+    assert isinstance(blocks, nn.ModuleList)  # noqa: S101
+    sizes = [_bytes(block.parameters()) for block in blocks]
+    gathered = 2 * (_bytes(model.parameters()) - sum(sizes)) + 3 * max(sizes)
+
+    def share(size: int) -> int:
+        return -(-size // processes)
+
+    return Memory(
+        share(memory.weights), share(memory.gradients), share(memory.optimizer), share(memory.average),
+        {length: size + gathered for length, size in memory.activations.items()},
+        memory.update, memory.validation + gathered, memory.process,
+    )  # fmt: skip
 
 
 def _allocator(settings: Settings) -> Heap | Rounded:

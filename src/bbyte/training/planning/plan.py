@@ -42,14 +42,19 @@ class Plan:
         return self.memory.total <= self.room.size
 
     @property
+    def processes(self) -> int:
+        """How many train together."""
+        return self.settings.placement.world.size
+
+    @property
     def windows(self) -> int:
         """Windows of a step."""
         return (self.settings.training.batch_size or 1) * self.settings.training.grad_accum
 
     @property
     def micro_batches(self) -> int:
-        """How often a step adds up gradients."""
-        return -(-self.windows // self.micro_batch)
+        """How often a step adds up gradients, in each process."""
+        return -(-self.settings.share // self.micro_batch)
 
     @property
     def seconds(self) -> float | None:
@@ -91,8 +96,11 @@ class Plan:
         more = max(besides, key=lambda part: besides[part])
         if besides[more] > max(memory.activations.values()):
             rows.insert(-2, (more, f"{_column(besides[more])}  in place of activations"))
+        if self.processes > 1:
+            rows.insert(2, ("processes", self._processes()))
         if pace is not None:
-            rows.append(("speed", f"{_column(pace.bytes_per_second)}/s"))
+            alone = ", without what processes exchange" if self.processes > 1 else ""
+            rows.append(("speed", f"{_column(pace.bytes_per_second)}/s{alone}"))
         if self.seconds is not None:
             rows.append(("time", f"{duration(self.seconds):>7}  for {config.steps:,} steps"))
         return tuple(f"{label:<11} {text}" for label, text in rows)
@@ -109,6 +117,7 @@ class Plan:
             "grad_accum": config.grad_accum,
             "micro_batch": self.micro_batch,
             "micro_batches": self.micro_batches,
+            "processes": self.processes,
             "memory": memory | {"total": self.memory.total},
             "room": self.room.size,
             "fits": self.fits,
@@ -122,6 +131,10 @@ class Plan:
         lengths = ", then ".join(f"{length:,}" for length in self.memory.activations)
         at_once = "all at once" if self.micro_batches == 1 else f"{self.micro_batch} at once"
         return f"{self.windows} {_windows(self.windows)} of {lengths} bytes, {at_once}"
+
+    def _processes(self) -> str:
+        held = "a part of the model in each" if self.settings.runtime.shard else "the whole model in each"
+        return f"{self.processes}: {held}; what follows is of one of them"
 
     def _activations(self) -> str:
         longest, *shorter = sorted(self.memory.activations.items(), reverse=True)

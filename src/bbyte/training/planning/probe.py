@@ -48,6 +48,8 @@ class Pace:
 def probe(settings: Settings, micro_batch: int, seconds: float = SECONDS) -> Pace:
     """Time steps of a run for about `seconds`, computing `micro_batch` windows at once.
 
+    Of several processes it is the work of one; what they exchange takes time besides.
+
     Every window length of the run is tried, with ternary weights and without, each for its share of the
     steps. What would take too long is tried on fewer bytes and scaled. Where the run is to be compiled, this
     model is too, which takes its own time; the run then finds it compiled. Nothing is kept, and no random
@@ -75,7 +77,7 @@ def _pace(settings: Settings, micro_batch: int, seconds: float) -> Pace:
     schedule = Schedule(dataclasses.replace(settings.training, steps=_STEPS, epochs=None, extended_from=None))
     stages = Counter((schedule.stage(step).seq_len, schedule.quantized(step)) for step in range(_STEPS))
     rehearsal, part = _rehearsal(settings, (micro_batch, schedule.longest + 1))
-    share, more = seconds / (1 + len(stages)), schedule.samples_a_step / micro_batch - 1
+    share, more = seconds / (1 + len(stages)), settings.share / micro_batch - 1
     end, total, a_byte = time.perf_counter() + seconds, _update(rehearsal, share), 0.0
     for (length, quantized), steps in stages.most_common():
         if not a_byte or time.perf_counter() < end:  # else for lack of time as the stage before

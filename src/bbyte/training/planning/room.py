@@ -33,7 +33,10 @@ def found(placement: Placement) -> Room:
     own, here = psutil.Process().memory_info().rss, psutil.virtual_memory().available
     rooms = [Room(here + own, "free here")]
     rooms += [Room(left + own, "left in this container") for left in _left_in_containers(CGROUPS, OWN)]
-    return min(rooms, key=lambda room: room.size)
+    room, processes = min(rooms, key=lambda room: room.size), placement.world.local_size
+    if processes == 1:
+        return room
+    return Room(room.size // processes, f"{room.where} for each of {processes} processes")
 
 
 def asked(text: str) -> Room:
