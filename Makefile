@@ -1,6 +1,6 @@
 # make quickstart   the guided tour: pack, train, score, generate
 # make test         the tests            make lint   style, types, storeys
-# make completions  regenerate completions/ from the program
+# make completions  regenerate completions/ and docs/cli.md from the program
 #
 # Each creates its own virtual environment (VENV, .venv by default) and renews it only when pyproject.toml
 # or constraints.txt change. Another Python: make PYTHON=/path/to/python3 test
@@ -26,6 +26,7 @@ lint: $(VENV)/.installed-dev
 
 completions: $(VENV)/.installed-dev
 	$(VENV)/bin/python completions/generate.py
+	$(VENV)/bin/python docs/cli.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

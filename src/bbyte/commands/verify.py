@@ -32,7 +32,7 @@ def verify(
         ),
     ],
 ) -> None:
-    """Check checkpoints, corpora and archives against their digests.
+    """Check what was written against its digests: checkpoints, corpora, archives.
 
     A line each: ok, damaged, unreadable, or unchecked where nothing tells what it should be. All is checked,
     also after the first that is damaged. Exit code 3 if something is damaged, 1 if something could not be
