@@ -59,6 +59,31 @@ def test_nothing_there(place, capfd):
     assert capfd.readouterr().err.startswith("error: there is nothing at gone")
 
 
+def test_merge(place, capfd):
+    for number in range(3):
+        words = [
+            "pack",
+            "texts",
+            "--num-slices",
+            "3",
+            "--slice",
+            f"{number}",
+            "--out-dir",
+            f"slices/{number}",
+        ]
+        assert main(words) == 0
+    capfd.readouterr()
+    assert main(["corpus", "merge", "out", "slices/2", "slices/0", "slices/1"]) == 0
+    shown = capfd.readouterr()
+    assert shown.err == "out: 15 bytes, 4 documents in 1 shard, from 4 files\n"
+    assert Path("out/shard_00000.bin").read_bytes() == b"one\0two\0two\0\xff\xfe\0"
+    assert main(["corpus", "merge", "out", "slices/2", "slices/0", "--force", "--json"]) == 2
+    value = json.loads(capfd.readouterr().out)
+    assert value["error"] == "1 of 3 slices are missing: 1"
+    assert main(["corpus", "merge", "json", "slices/2", "slices/0", "slices/1", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["slices"] == 3
+
+
 def test_bars_grow_with_counts():
     counts = [0] * 256
     counts[0], counts[1], counts[64] = 1, 1000, 1_000_000

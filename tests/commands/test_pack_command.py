@@ -192,3 +192,42 @@ def test_the_tales_of_the_tour(place):
     inputs = [str(DATA / "grimm"), str(DATA / "silesia" / "dickens.bz2")]
     assert main(["pack", "--inputs", *inputs, "--out-dir", "artifacts/datasets/tales"]) == 0
     assert ByteCorpus.open("artifacts/datasets/tales").size > 10_000_000
+
+
+def test_damaged_files_are_listed_and_end_with_1(place, capfd):
+    Path("more/bad.gz").write_text("no gzip")
+    assert main(["pack", "more", "--out-dir", "out", "--skip-bad"]) == 1
+    shown = capfd.readouterr().err.splitlines()
+    assert shown[0].startswith(f"warning: skipped {place}/more/bad.gz: it is damaged")
+    assert shown[1] == "out: 21 bytes, 2 documents in 1 shard, from 2 files"
+    assert main(["pack", "more", "--out-dir", "json", "--skip_bad", "--json"]) == 1
+    assert json.loads(capfd.readouterr().out)["damaged"] == 1
+    Path("more/bad.gz").unlink()
+    assert main(["pack", "more", "--out-dir", "fine", "--skip-bad"]) == 0
+
+
+def test_records_without_doubles_in_another_order(place, capfd):
+    Path("r.jsonl").write_text("\n".join(json.dumps({"body": f"t{n % 50}"}) for n in range(100)) + "\n{}")
+    words = "r.jsonl --field body --dedup exact --shuffle-documents 5 --index --max-bytes 100 --workers 2"
+    found = packed(*words.split(), "--out-dir", "out")
+    assert len(set(found)) == len(found) > 20
+    assert found != sorted(found, key=lambda text: int(text[1:] or 0))
+    said = capfd.readouterr().err
+    assert "1 record had no text" in said
+    assert "50 documents equalled an earlier one" in said
+    assert Path("out/documents.u64").stat().st_size == 8 * len(found)
+
+
+def test_only_exact_doubles_are_known(place, capfd):
+    assert main(["pack", "more", "--out-dir", "out", "--dedup", "near"]) == 2
+    assert "--dedup is 'near'" in capfd.readouterr().err
+
+
+def test_patterns_are_read_by_bbyte_as_well(place):
+    assert packed("*.txt", "--out-dir", "out") == [b"a.txt", b"b.txt"]
+    assert packed("**/*.md", "--out-dir", "out", "--force") == [b"more/d.md"]
+
+
+def test_a_pattern_of_nothing(place, capfd):
+    assert main(["pack", "*.pdf", "--out-dir", "out"]) == 2
+    assert capfd.readouterr().err.startswith("error: no file matches *.pdf")

@@ -275,7 +275,7 @@ def test_damaged_files_are_left_out_whole_if_asked(many, tmp_path, workers):
     assert made.meta == good.meta
     places = [Path(item.place).name for item in made.left_out.damaged]
     assert places == ["00.gz", "6.jsonl", "7.jsonl"]
-    assert made.left_out.damaged[0].reason == "is truncated"
+    assert made.left_out.damaged[0].reason == "it is truncated"
 
 
 def test_a_request_that_is_off_is_no_damage(many, tmp_path):

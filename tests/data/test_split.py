@@ -39,11 +39,11 @@ def test_an_empty_side_is_refused_with_a_fraction_that_works():
     split = Split(0.001)
     split.holds_out(b"abc")
     with pytest.raises(UsageError, match="held-out") as caught:
-        split.check_both_sides()
+        split.check_both_sides(3, 0)
     better = Split(float(caught.value.hint.split()[2]))
     assert better.holds_out(b"abc")
     with pytest.raises(UsageError, match="everything"):
-        better.check_both_sides()
+        better.check_both_sides(1, 1)
 
 
 @given(st.lists(st.integers(0, 3 * SEGMENT), max_size=8))

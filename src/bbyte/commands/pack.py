@@ -125,9 +125,9 @@ def pack(
     warn_of(screen, "left out", left_out.skipped, left_out.skipped_count)
     warn_of(screen, "skipped", left_out.damaged, left_out.damaged_count)
     if left_out.without_text:
-        screen.warn(f"{left_out.without_text:,} records had no text and were left out")
+        screen.warn(f"{_counted(left_out.without_text, 'record')} had no text, left out")
     if dedup is not None:
-        screen.say(f"{left_out.duplicates:,} documents equalled an earlier one and were left out")
+        screen.say(f"{_counted(left_out.duplicates, 'document')} equalled an earlier one, left out")
     extra = {
         "skipped": left_out.skipped_count,
         "damaged": left_out.damaged_count,

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -87,9 +87,18 @@ class CorpusWriter:
 
     def add_source(self, source: Source) -> None:
         """Note one input, as corpus.json shall list it."""
-        self._source_count += 1
-        if len(self._sources) < meta.SOURCES_LISTED:
-            self._sources.append(source)
+        self.add_sources(1, [source])
+
+    def add_sources(self, count: int, sources: Sequence[Source]) -> None:
+        """Note so many inputs, of which these are the first."""
+        if len(self._sources) == self._source_count < meta.SOURCES_LISTED:
+            self._sources += sources
+        self._source_count += count
+
+    @property
+    def sides(self) -> list[ShardWriter]:
+        """What writes the corpus, and what writes its held-out part if there is one."""
+        return [self._train, self._val] if self.val_fraction else [self._train]
 
     def add(self, document: bytes) -> None:
         """Add a document that no shard border may cut, unless it is larger than a shard."""
@@ -129,12 +138,11 @@ class CorpusWriter:
         )
 
     def _finish(self) -> None:
-        written = [self._train, self._val] if self.val_fraction else [self._train]
-        if self.slice is None and not sum(part.bytes for part in written):
+        if self.slice is None and not sum(side.bytes for side in self.sides):
             raise DataError("there is nothing to pack: the inputs hold not one byte")
         if self.val_fraction:
             if self.slice is None:
-                self._split.check_both_sides()
+                self._split.check_both_sides(*(side.bytes for side in self.sides))
             self.val_meta = self._describe(self._folder / meta.VAL_FOLDER, self._val, "val")
         self.meta = self._describe(self._folder, self._train, "train")
 

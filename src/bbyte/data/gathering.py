@@ -80,7 +80,10 @@ class Gathering:
             yield from self._here(file)
             return
         if read.problem:
-            self.account.give_up(Skipped(str(file), read.problem.removeprefix(f"{file} ")))
+            whose = f"{file} "  # its name stands before the reason already
+            problem = read.problem
+            reason = f"it {problem.removeprefix(whose)}" if problem.startswith(whose) else problem
+            self.account.give_up(Skipped(str(file), reason))
         else:
             self.account.take_in(read.account)
             yield from spool.read_back(read.place)

@@ -8,8 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blake3 import blake3
-
+from bbyte.data.hashing import Digest
 from bbyte.data.index import IndexWriter
 from bbyte.data.meta import Shard
 from bbyte.errors import UsageError
@@ -17,7 +16,6 @@ from bbyte.errors import UsageError
 Chunk = bytes | bytearray | memoryview
 
 _GATHERED = 1 << 20
-_HASHED_ASIDE = 1 << 18
 _SYNCED_AT_ONCE = 8 << 20
 
 
@@ -55,10 +53,10 @@ class ShardWriter:
         self._gathered = bytearray()
         self._file: io.FileIO | None = None
         self._filled = 0
-        self._hasher = blake3()
+        self._digest = Digest()
         self._unsynced = 0
         self._syncing: Future[None] | None = None
-        self._aside = ThreadPoolExecutor(2, "shards")
+        self._aside = ThreadPoolExecutor(1, "shards")
         self._index = IndexWriter(folder, durable=durable) if index else None
 
     def __enter__(self) -> Self:
@@ -79,6 +77,11 @@ class ShardWriter:
             if self._file is not None:
                 self._file.close()
 
+    @property
+    def position(self) -> int:
+        """How many bytes were added so far."""
+        return self.bytes + len(self._gathered)
+
     def write(self, chunk: Chunk) -> None:
         """Add bytes to the current document. `chunk` may be reused afterwards."""
         if len(chunk) < _GATHERED // 4:
@@ -94,7 +97,7 @@ class ShardWriter:
         self.write(self.separator)
         self.documents += 1
         if self._index is not None:
-            self._index.add(self.bytes + len(self._gathered))
+            self._index.add(self.position)
 
     def count_documents(self, count: int, ends: Iterable[int] = ()) -> None:
         """So many documents were written with their separators already; `ends` says where they end."""
@@ -130,17 +133,10 @@ class ShardWriter:
                 self._close_shard()
 
     def _store_piece(self, file: io.FileIO, piece: memoryview) -> None:
-        """Hash and write at the same time: both let other threads run, and each takes about as long."""
-        hashed = self._aside.submit(self._hasher.update, piece) if len(piece) >= _HASHED_ASIDE else None
-        try:
+        with self._digest.beside(piece):
             written = 0
             while written < len(piece):
                 written += file.write(piece[written:])
-        finally:
-            if hashed is None or hashed.cancel():  # not begun yet on a busy machine: quicker done here
-                self._hasher.update(piece)
-            else:
-                hashed.result()
         if self.durable:
             self._sync_as_we_go(file, len(piece))
 
@@ -166,5 +162,5 @@ class ShardWriter:
             os.fsync(self._file.fileno())
         self._file.close()
         name = f"shard_{len(self.shards):05d}.bin"
-        self.shards.append(Shard(name, self._filled, self._hasher.hexdigest()))
-        self._file, self._filled, self._hasher = None, 0, blake3()
+        self.shards.append(Shard(name, self._filled, self._digest.hexdigest()))
+        self._file, self._filled, self._digest = None, 0, Digest()

@@ -35,14 +35,16 @@ class Split:
         self._lowest, self._highest = min(self._lowest, digest), max(self._highest, digest)
         return digest < self._bound
 
-    def check_both_sides(self) -> None:
-        """Raise UsageError, with a fraction that would work, if one side has got nothing so far."""
-        if self._lowest >= self._bound:
+    def check_both_sides(self, train_bytes: int, val_bytes: int) -> None:
+        """Raise UsageError, with a fraction that would work if it is known, if one side has got nothing."""
+        has_judged = self._lowest <= self._highest  # not so where slices are merged
+        if not val_bytes or (has_judged and self._lowest >= self._bound):
+            enough = f"{_upwards(self._lowest):.4f} or more" if has_judged else "that is larger"
             raise UsageError(
                 "so little data that nothing fell into the held-out part",
-                f"use --val-fraction {_upwards(self._lowest):.4f} or more, or more data",
+                f"use --val-fraction {enough}, or more data",
             )
-        if self._highest < self._bound:
+        if not train_bytes or (has_judged and self._highest < self._bound):
             raise UsageError(
                 "everything fell into the held-out part", "use a smaller --val-fraction, or more data"
             )

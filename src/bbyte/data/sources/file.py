@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from blake3 import blake3
-
 from bbyte import manifest
+from bbyte.data.hashing import Digest
 from bbyte.data.meta import Source
 from bbyte.data.sources.decompression import SUFFIXES
 from bbyte.errors import DataError
@@ -80,16 +79,16 @@ class Stored:
         One buffer is filled again and again: fresh memory for every read would cost as much as the read.
         Raises OSError when reading fails, DataError where a file elsewhere ends before its size.
         """
-        hasher = blake3()
+        digest = Digest()
         buffer = memoryview(bytearray(_READ))
         with self.file.opened() as opened:
             while count := opened.readinto(buffer):  # type: ignore[attr-defined]
-                hasher.update(buffer[:count])
                 self.passed(count)
-                yield buffer[:count]
+                with digest.beside(buffer[:count]):
+                    yield buffer[:count]
         if self.file.url and self.file.stored_bytes not in (0, self.bytes):
             raise DataError(f"{self.file} ended after {self.bytes} of {self.file.stored_bytes} bytes")
-        self.digest = hasher.hexdigest()
+        self.digest = digest.hexdigest()
 
     @contextmanager
     def at_random(self) -> Iterator[BinaryIO]:
