@@ -6,6 +6,7 @@ posting to it across origins, which the Origin header tells.
 """
 
 import hmac
+import re
 import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from bbyte.serving.refusals import RefusedError
 OPEN = ("/", "/health")
 """Paths that need no key: they say nothing of the model."""
 LOCAL = ("localhost", "127.0.0.1", "::1")
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]*))(?::[0-9]*)?")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -73,9 +75,9 @@ class Gate:
 
 
 def name_of(host: str) -> str:
-    """The name in a Host header, without its port."""
-    name = host.rpartition("]")[0][1:] if host.startswith("[") else host.partition(":")[0]
-    return name.lower()
+    """The name in a Host header, without its port; empty where it is none."""
+    match = _HOST.fullmatch(host.lower())
+    return (match[1] or match[2]) if match else ""
 
 
 def host_of(origin: str) -> str:
