@@ -29,6 +29,7 @@ from bbyte.commands import (
     plot,
     quickstart,
     runs,
+    serve,
     shard_tinystories,
     tag_ckpt,
     train,
@@ -74,6 +75,7 @@ register(
     app, "generate", generate.generate, panel="Write", examples=generate.EXAMPLES, configs=generate.CONFIGS
 )
 register(app, "play", play.play, panel="Write", examples=play.EXAMPLES, configs=play.CONFIGS)
+register(app, "serve", serve.serve, panel="Write", examples=serve.EXAMPLES, configs=serve.CONFIGS)
 register(app, "infill", infill.infill, panel="Write", examples=infill.EXAMPLES, configs=infill.CONFIGS)
 register(app, "compress", compress.compress, panel="Compress", examples=compress.EXAMPLES)
 register(app, "decompress", decompress.decompress, panel="Compress", examples=decompress.EXAMPLES)
