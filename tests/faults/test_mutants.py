@@ -124,9 +124,9 @@ def test_weights_under_a_signature_that_fits_are_refused_or_are_those_in_the_fil
 def corpus(tmp_path):
     dice = np.random.default_rng(5)
     for name in ("another", "corpus"):
-        with CorpusWriter(tmp_path / name, shard_bytes=9000, val_fraction=0.2) as writer:
+        with CorpusWriter(tmp_path / name, shard_bytes=9000, val_fraction=0.2, index=True) as writer:
             for number in range(100):
-                writer.add_source(f"{number}.txt", 300)
+                writer.add_source(corpus_meta.Source(f"{number}.txt", 300, 1, "0" * 64, "etag"))
                 writer.add(dice.integers(1, 256, 300, np.uint8).tobytes())
     return tmp_path / "corpus"
 
@@ -139,6 +139,7 @@ def opened(corpus):
         found.meta,
         found.read(0, found.size).tobytes(),
         found.validation.read(0, found.validation.size).tobytes(),
+        found.document_ends.tolist(),
     )
 
 
@@ -150,12 +151,14 @@ def unverified(corpus):
         found.meta,
         found.read(0, found.size).tobytes(),
         held_out.windows(np.arange(held_out.size), 1).tobytes(),
+        found.document_ends.tolist(),
     )
 
 
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize(
-    "name", ["shard_00000.bin", corpus_meta.FILE, "val/shard_00000.bin", "val/corpus.json"]
+    "name",
+    ["shard_00000.bin", corpus_meta.FILE, corpus_meta.INDEX_FILE, "val/shard_00000.bin", "val/corpus.json"],
 )
 @pytest.mark.parametrize("read", [opened, unverified])
 def test_corpora(corpus, count, name, read, record_property):
@@ -173,7 +176,7 @@ def test_corpora(corpus, count, name, read, record_property):
 @pytest.mark.parametrize("count", COUNTS)
 def test_signed_corpora_are_refused_or_are_what_they_say(corpus, count, record_property):
     began, path = time.perf_counter(), corpus / corpus_meta.FILE
-    good = opened(corpus)
+    good = opened(corpus)[:3]
 
     def is_good(found, mutant):
         return found[1] == good[1] and corpus_meta.text(found[0]).encode() == mutant
