@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bbyte.device import Runtime, environment, place, usable_cores
+from bbyte.device import Runtime, World, environment, place, usable_cores, world
 from bbyte.errors import UsageError
 
 
@@ -49,3 +49,67 @@ def test_precision_is_what_was_asked_for_or_refused():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
     with place(Runtime(device="cpu:0")).autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT")
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Sets the variables that torchrun sets."""
+    for name in (*VARIABLES, "TORCHELASTIC_RUN_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+    def launch(*values, run="none"):
+        for name, value in zip(VARIABLES, values, strict=True):
+            monkeypatch.setenv(name, value)
+        if run is not None:
+            monkeypatch.setenv("TORCHELASTIC_RUN_ID", run)
+
+    return launch
+
+
+def test_the_environment_names_a_place_among_processes(launched):
+    assert world() == World()
+    launched("5", "8", "1", "4", "2")
+    assert world() == World(5, 8, 1, 4, restarts=2, watched=True)
+
+
+def test_a_batch_systems_processes_are_not_watched(launched, monkeypatch):
+    launched("0", "1", "0", "1", "0", run=None)
+    assert world() == World(watched=False)
+
+
+def test_an_environment_that_names_no_place_is_refused(launched):
+    launched("five", "8", "1", "4", "0")
+    with pytest.raises(UsageError, match="no place among processes: RANK=five, WORLD_SIZE=8"):
+        world()
+
+
+def test_the_processes_of_a_machine_divide_its_cores():
+    here = World(rank=1, size=4, local_rank=1, local_size=2)
+    placement = place(Runtime(device="cpu"), here)
+    assert placement.threads == max(1, usable_cores() // 2) == torch.get_num_threads()
+    assert environment(placement)["world_size"] == 4
+    assert place(Runtime(device="cpu", threads=1), here).threads == 1
+
+
+@pytest.mark.parametrize(("device", "count", "number"), [("auto", 2, 1), ("cuda", 2, 1), ("cuda", 1, None)])
+def test_each_process_takes_the_gpu_of_its_number(monkeypatch, device, count, number):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    here = World(rank=3, size=4, local_rank=1, local_size=2)
+    if number is None:
+        with pytest.raises(UsageError, match="2 processes were started on a machine with 1 GPUs"):
+            place(Runtime(device=device, precision="fp32"), here)
+        return
+    placement = place(Runtime(device=device, precision="fp32"), here)
+    assert placement.device == f"cuda:{number}"
+    assert environment(placement)["device"] == "cuda"
+
+
+@pytest.mark.parametrize("device", ["cuda:0", "mps", "cpu:0"])
+def test_several_processes_cannot_be_sent_to_one_device(device):
+    with pytest.raises(UsageError, match=f"{device} cannot be that of 4 processes"):
+        place(Runtime(device=device), World(size=4, local_size=4))

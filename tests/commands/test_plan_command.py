@@ -119,3 +119,26 @@ def test_a_corpus_decides_how_long_epochs_and_windows_are(place, capfd):
 def test_what_is_asked_wrongly_ends_with_2(capfd, words, said):
     shown = plan(capfd, *words, "--no-probe", code=2)
     assert said in shown.err and shown.out == ""
+
+
+def test_of_several_processes_the_share_of_one_is_planned(capfd):
+    def planned(*words):
+        shown = plan(capfd, *SMALL, *STEPS, "--optimizer", "adamw", "--no-probe", "--json", *words)
+        return json.loads(shown.out)
+
+    alone, whole = planned(), planned("--processes", "4")
+    part = planned("--processes", "4", "--shard")
+    assert (alone["processes"], whole["processes"], part["processes"]) == (1, 4, 4)
+    assert alone["micro_batch"] == 4 and whole["micro_batch"] == part["micro_batch"] == 1
+    for name in ("weights", "gradients", "optimizer"):
+        assert whole["memory"][name] == alone["memory"][name]
+        assert part["memory"][name] == -(-alone["memory"][name] // 4)
+    lengths = whole["memory"]["activations"]
+    assert all(
+        part["memory"]["activations"][length] > lengths[length] for length in lengths
+    )  # what is gathered
+    assert "processes" in labels(plan(capfd, *SMALL, *STEPS, "--no-probe", "--processes", "4"))
+    refused = plan(capfd, *SMALL, *STEPS, "--processes", "5", code=2)
+    assert "4 windows of a step cannot be divided among 5 processes" in refused.err
+    refused = plan(capfd, *SMALL, "--batch-size", "6", "--processes", "4", "--shard", code=2)
+    assert "cannot be divided evenly among 4 processes" in refused.err

@@ -103,6 +103,17 @@ def test_going_back_too_often_ends_the_run():
     assert caught.value.exit_code == 1 and "--lr" in caught.value.hint
 
 
+def test_a_checkpoint_of_good_steps_begins_a_new_count_and_one_amid_skipped_ones_does_not():
+    guard = Guard()
+    guard.count_return("it spiked")
+    guard.judge(7, 1.0, True)
+    guard.note_save()
+    assert guard.returns == 1
+    guard.count_return("it spiked")
+    guard.note_save()
+    assert guard.returns == 0
+
+
 def reference(ranges, step):
     """The data of `step`, by counting: the step-th number that is in none of the ranges."""
     numbers = (n for n in range(10_000) if not any(a <= n < b for a, b in ranges))

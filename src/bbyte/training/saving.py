@@ -36,7 +36,7 @@ class Saver:
     def __init__(self, run: State) -> None:
         self._run = run
         self._failures = 0
-        self._shards: Shards | None = None
+        self._shards = _shards(run) if run.sharded else None
         self._under_way: tuple[int, Future[Path | None]] | None = None
         self._told = False
 
@@ -53,7 +53,7 @@ class Saver:
         _refuse_not_finite(run)
         run.progress.guard.note_save()
         while True:
-            if run.sharded:
+            if self._shards is not None:
                 self._begin()
                 saved = (yield from self.completed(insist=insist)) if insist else True
             else:
@@ -81,10 +81,7 @@ class Saver:
 
     def _begin(self) -> None:
         run, described = self._run, reporting.described(self._run)
-        if self._shards is None:
-            from bbyte.training.distributed.shards import Shards  # half a second, which others need not wait
-
-            self._shards = Shards(run.group)
+        assert self._shards is not None  # noqa: S101
         run.log.flush()
         keep = partial(_keep, run, described)
         future = self._shards.begin(run.folder, run.update.weights(), run.update.state(), keep)
@@ -124,6 +121,12 @@ class Saver:
         again = f"in {PAUSE:.0f} seconds" if insist else "at the next interval"
         yield Warned(f"{at}; trying again {again}")
         return False
+
+
+def _shards(run: State) -> "Shards":
+    from bbyte.training.distributed.shards import Shards  # half a second, which others need not wait
+
+    return Shards(run.group)
 
 
 def _keep(

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from bbyte.device import Placement
+from bbyte.device import Placement, World
 from bbyte.errors import UsageError
 from bbyte.training.planning import room as rooms
 from bbyte.training.planning.room import Room, asked, found
@@ -85,3 +85,10 @@ def test_version_1_and_a_path_seen_from_inside(containers):
     assert left() == pytest.approx((70 - 40 + 2) << 20, abs=8 << 20)
     write("memory", memory__limit_in_bytes=9223372036854771712)  # how version 1 writes "none"
     assert found(CPU).where == "free here"
+
+
+def test_the_processes_of_a_machine_share_its_memory():
+    alone = found(CPU)
+    shared = found(Placement("cpu", "fp32", 1, (), World(size=8, local_size=4)))
+    assert shared.size == pytest.approx(alone.size / 4, rel=0.1)
+    assert shared.where == f"{alone.where} for each of 4 processes"

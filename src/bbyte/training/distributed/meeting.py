@@ -14,8 +14,9 @@ PAUSE = 0.005
 def meet(world: World) -> Store:
     """A store of their own for the processes that were started together.
 
-    torchrun's (torch 2.13) is that of earlier starts too: after a restart, processes would look for each
-    other at the addresses of those that have ended. Of several machines, each counts its restarts by itself.
+    torchrun's is that of earlier starts too (pytorch issues 135712, 167288): after a restart, processes would
+    look for each other at the addresses of those that have ended. Counts of restarts do not tell starts
+    apart, for each machine has its own.
     """
     store, _, _ = next(rendezvous("env://"))
     name = _welcome(store, world.size) if world.rank == 0 else _ask(store, world.rank)

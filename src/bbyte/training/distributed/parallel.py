@@ -1,5 +1,6 @@
 """What is put around a model so that several processes train it as one: DDP, or FSDP2 where it is sharded."""
 
+import warnings
 from typing import Any
 
 import torch
@@ -27,6 +28,8 @@ def shard(model: nn.Module, placement: Placement) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    # Logits are a view of what the model computes, and nobody writes into them.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
     mesh = init_device_mesh(placement.device.split(":")[0], (placement.world.size,))
     for layer in ternary_layers(model).values():
         layer.keeps_quantized = False  # a copy of all weights would stay in each process
