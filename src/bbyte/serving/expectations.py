@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from bbyte.analysis.surprisal import Scorer, surprisal
 from bbyte.errors import BbyteError
-from bbyte.generation.metrics import bits_of
 from bbyte.models.contract import Predictor
-from bbyte.probabilities import Figures, log_probabilities
+from bbyte.probabilities import Figures, entropy_of, log_probabilities, nats_of
 from bbyte.serving.model import Served
 from bbyte.serving.work import Heed
 
@@ -55,6 +54,8 @@ def joined(parts: Sequence[Expectations]) -> Expectations:
 
 def likeliest(logs: Figures, most: int) -> tuple[NDArray[np.uint8], Figures]:
     """Of log-probabilities (N, 256) the K likeliest bytes and theirs, (N, K), equal ones in byte order."""
+    if not most:
+        return np.empty((len(logs), 0), np.uint8), np.empty((len(logs), 0))
     order = np.argsort(-logs, axis=1, kind="stable")[:, :most]
     return order.astype(np.uint8), np.take_along_axis(logs, order, axis=1)
 
@@ -76,12 +77,12 @@ def _one_by_one(predictor: Predictor, data: bytes, most: int, start: int) -> Ite
     predictor.reset()
     predictor.prime(data[:start])
     for place in range(start, len(data)):
-        byte, logits = np.frombuffer(data[place : place + 1], np.uint8), predictor.logits()
-        bits, entropy = bits_of(logits, byte)
+        byte, logs = np.frombuffer(data[place : place + 1], np.uint8), log_probabilities(predictor.logits())
+        bits = nats_of(logs, byte) / np.log(2)
         if not np.isfinite(bits).all():
             raise BbyteError(
                 f"the model gives byte {place} no probability at all",
                 "its weights may have diverged: try an earlier checkpoint",
             )
-        yield Expectations(byte.tobytes(), bits, entropy, *likeliest(log_probabilities(logits), most))
+        yield Expectations(byte.tobytes(), bits, entropy_of(logs), *likeliest(logs, most))
         predictor.feed(byte)
