@@ -18,7 +18,7 @@ ARROW = (".arrow", ".feather", ".ipc")
 SUFFIXES = (*PARQUET, *ARROW)
 
 LARGEST_ROW = 64 << 20
-_ROWS = 128  # at a time: few, as a small file can say the same megabyte in every row
+_ROWS = 64  # at a time: few, as a small file can say the same megabyte in every row
 _PAGES = 1 << 20
 _DEFAULT = "text"
 _END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
@@ -128,9 +128,12 @@ def _values(array: "pa.Array") -> Iterator[memoryview | None]:
 
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    array = array.cast(pa.large_binary())
+    is_short = pa.types.is_string(array.type) or pa.types.is_binary(array.type)
+    if not (is_short or pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)):
+        array = array.cast(pa.large_binary())  # from views; the others are read where they lie
+    width = np.dtype(np.int32 if is_short else np.int64)
     _, offsets, data = array.buffers()
-    ends = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8).tolist()
+    ends = np.frombuffer(offsets, width, len(array) + 1, array.offset * width.itemsize).tolist()
     view = memoryview(data) if data is not None else memoryview(b"")
     valid = array.is_valid().to_pylist() if array.null_count else [True] * len(array)
     for start, end, is_there in zip(ends, ends[1:], valid, strict=False):
