@@ -45,6 +45,15 @@ def test_a_prompt_and_the_text_it_stands_for(prompt, text):
     assert shown(parsed) == text
 
 
+def test_no_more_is_hidden_than_is_allowed():
+    prompt = rb"[MASK*7] \[MASK*999999] [MASK*3]"
+    assert (parse(prompt, 10) == HIDDEN).sum() == 10
+    with pytest.raises(UsageError, match="more than 9 bytes are hidden"):
+        parse(prompt, 9)
+    with pytest.raises(UsageError, match="more than 10 bytes are hidden"):
+        parse(b"[MASK*999999]" * 100_000, 10)
+
+
 @pytest.mark.parametrize(
     "hole", ["[MASK*0]", "[MASK*x]", "[MASK*-1]", "[MASK*]", "[MASK*1.5]", "[MASK*9999999]", "[MASK*3"]
 )

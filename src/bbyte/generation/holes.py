@@ -21,18 +21,24 @@ _HOLE = re.compile(rb"(\\*)(\[MASK(?:\]|\*([^\]]{0,20})(\]?)))")
 _RANGE = re.compile(r"\s*(-?\d{1,18})?\s*:\s*(-?\d{1,18})?\s*")
 
 
-def parse(prompt: bytes) -> Text:
+def parse(prompt: bytes, most: int | None = None) -> Text:
     r"""The text that a prompt with holes stands for: `[MASK]` hides one byte, `[MASK*12]` twelve.
 
     `\[MASK]` stands for these very characters, and `\\[MASK]` for a backslash before a hole: of backslashes
-    right before a hole every second is taken away. All others are left alone. Raises UsageError.
+    right before a hole every second is taken away. All others are left alone. Raises UsageError, also where
+    more than `most` bytes are hidden: a few characters may stand for many.
     """
-    pieces, end = [], 0
+    pieces, end, hidden = [], 0, 0
     for match in _HOLE.finditer(prompt):
         slashes, hole = match[1], match[2]
         pieces.append(visible(prompt[end : match.start()] + slashes[: len(slashes) // 2]))
-        literal = len(slashes) % 2 == 1
-        pieces.append(visible(hole) if literal else np.full(_size(match), HIDDEN, np.int16))
+        if len(slashes) % 2 == 1:
+            pieces.append(visible(hole))
+        else:
+            hidden += _size(match)
+            if most is not None and hidden > most:
+                raise UsageError(f"more than {most} bytes are hidden", "make the holes smaller")
+            pieces.append(np.full(_size(match), HIDDEN, np.int16))
         end = match.end()
     return np.concatenate([*pieces, visible(prompt[end:])])
 
