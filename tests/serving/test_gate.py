@@ -83,6 +83,14 @@ def test_what_needs_no_key(path, status):
     assert call(app("sesame"), "GET", path)[0] == status
 
 
+@pytest.mark.parametrize("host", ["[", "a b", "", "\xff", "evil.example/..", "[::1"])
+def test_with_the_key_a_name_that_is_none_does_no_harm(host):
+    headers = {"authorization": "Bearer sesame", "host": host}
+    assert call(app("sesame"), body=BODY, headers=headers)[0] == 200
+    assert call(app("sesame"), "GET", "/nowhere", headers=headers)[0] == 404
+    assert call(app("sesame"), "GET", "/score", headers=headers)[0] == 405
+
+
 def test_a_body_that_is_too_large():
     status, _, body = call(app(max_body_bytes=50), body=b" " * 51)
     assert (status, json.loads(body)["error"]["message"]) == (413, "the body has more than 50 bytes")

@@ -114,7 +114,7 @@ def test_the_steps_of_a_filling_lead_to_its_result(models, remask):
     [
         ({"prompt": "no hole"}, "the text has no hole to fill"),
         ({"prompt": "a [MASK*x] b"}, "[MASK*x] is no hole"),
-        ({"prompt": "a [MASK*99999] b"}, "this server takes at most 65536"),
+        ({"prompt": "a [MASK*99999] b"}, "more than 65536 bytes are hidden"),
         ({"prompt": "abc", "holes": [[2, 5]]}, "the hole [2, 5] is none of a text of 3 bytes"),
         ({"prompt": "abc", "holes": [[1, 1]]}, "the hole [1, 1] is none"),
         ({"prompt": "abc", "holes": "1:2"}, "holes are lists of two places"),

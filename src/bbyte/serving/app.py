@@ -110,7 +110,6 @@ class _Addresses:
 
     async def score(self, request: Request) -> Any:
         asked = score.read(await self._body(request), self._model.name, self._limits)
-
         return self._documents(partial(score.score, self._model, asked), asked.wanted.stream)
 
     def _documents(self, compute: Callable[[Heed], Iterator[Document]], stream: bool) -> Any:
@@ -144,7 +143,7 @@ async def _refused(request: Request, error: Any) -> Response:
 
 
 async def _not_there(request: Request, error: Any) -> Response:
-    refusal = RefusedError(error.status_code, f"{error.detail}: {request.method} {request.url.path}")
+    refusal = RefusedError(error.status_code, f"{error.detail}: {request.method} {request.scope['path']}")
     return refused(refusal)
 
 

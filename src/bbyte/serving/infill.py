@@ -54,11 +54,8 @@ def read(body: dict[str, Any], model: Served, limits: Limits) -> InfillRequest:
     check_model(values, model.name)
     data, holes = read_bytes(values.pop("prompt", ""), "prompt"), values.pop("holes", None)
     check_size([data], limits)
-    text = parse(data) if holes is None else hide(data, _ranges(holes, len(data)))
-    if len(text) > limits.max_prompt_bytes:  # a few letters may stand for a large hole
-        raise RefusedError(
-            400, f"the text has {len(text)} bytes; this server takes at most {limits.max_prompt_bytes}"
-        )
+    most = limits.max_prompt_bytes
+    text = parse(data, most) if holes is None else hide(data, _ranges(holes, len(data)))
     check_known(values, [field.name for field in fields(Filling)])
     values.setdefault("seed", secrets.randbits(32))
     wanted = from_dict(Filling, values, where="the request")
