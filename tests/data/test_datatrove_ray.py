@@ -3,7 +3,7 @@
 import pytest
 
 pytest.importorskip("datatrove", reason="needs pip install 'bbyte[data]'")
-ray = pytest.importorskip("ray", reason="needs pip install ray")
+ray = pytest.importorskip("ray", reason="needs pip install 'bbyte[cluster]'")
 
 from pipelines import check, make_inputs, steps  # noqa: E402
 
