@@ -127,7 +127,7 @@ def test_what_is_typed_is_read_and_coloured(browser, servers, tmp_path, theme):
         assert visit.text() == (START + "Né\n\tx\a\u200b🙂").encode()
         assert visit.page.inner_text("#bytes") == str(len(visit.text()))
         assert visit.page.evaluate("shown").endswith("Né\n\tx␇▯🙂")
-        names = visit.page.evaluate("[...shownBox.children].map(box => box.className).join(' ')")
+        names = visit.page.evaluate("boxes.map(box => box.className).join(' ')")
         assert {"h4", "h5"} & set(names.split())  # random weights: nearly everything surprises
         paper = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
         colour = PAPER.light if theme == "light" else PAPER.dark
