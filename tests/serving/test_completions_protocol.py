@@ -198,6 +198,19 @@ def test_a_key(folder):
         assert ask(client, max_tokens=1).choices[0].finish_reason == "length"
 
 
+def test_one_too_many_is_told_to_come_again():
+    with running(of_predictor(Counting), limits=Limits(max_requests=1)) as url:
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        with client.completions.create(model="toy", prompt="a", max_tokens=16384, stream=True) as pieces:
+            next(iter(pieces))
+            with pytest.raises(openai.InternalServerError, match="come again in a moment") as refused:
+                client.completions.create(model="toy", prompt="a")
+            assert refused.value.status_code == 503
+            assert refused.value.response.headers["retry-after"] == "1"
+        patient = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=5)
+        assert patient.completions.create(model="toy", prompt="a").usage.completion_tokens == 16
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_goes_ends_its_text(stream):
     counting = Counting(1)

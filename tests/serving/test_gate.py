@@ -30,7 +30,7 @@ def asked(headers=None, key=None, **others):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000", "[::1]", "127.0.0.1:80"]
+    "host", ["127.0.0.1", "localhost:8000", "LOCALHOST", "[::1]:8000", "[::1]", "127.0.0.1:80", "127.0.0.9"]
 )
 def test_this_machine_is_answered(host):
     assert asked({"host": host})[0] == 200

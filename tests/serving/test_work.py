@@ -124,6 +124,20 @@ def test_what_it_raises_comes_after_what_it_gave():
     asyncio.run(main())
 
 
+def test_a_mistake_is_told_and_its_lines_are_kept(caplog):
+    def compute(heed):
+        yield 1 // 0
+
+    async def main():
+        work = Work(1)
+        with pytest.raises(BbyteError, match="a mistake: ZeroDivisionError"), work.job(compute) as job:
+            await all_of(job)
+        work.close()
+
+    asyncio.run(main())
+    assert "ZeroDivisionError" in caplog.text and "compute" in caplog.text
+
+
 def test_when_it_closes_those_who_wait_are_told():
     def compute(heed):
         while True:

@@ -49,16 +49,16 @@ def serve(
 ) -> None:
     """Answer requests on this machine: OpenAI's completions, infilling, scoring; with --ui also a page."""
     try:
-        from bbyte.serving import app, running
+        from bbyte.serving import app, gate, running
         from bbyte.serving.work import Work
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in ("starlette", "uvicorn"):
             raise
         raise UsageError("a server needs starlette and uvicorn", "pip install 'bbyte[serve]'") from None
     allowed = Limits(**limits)
-    _check_key(api_key, running.is_local(host))
-    model = served(screen, ckpt, device, engine, threads)
+    _check_key(api_key, gate.is_local(host))
     with running.bind(host, port) as taken:
+        model = served(screen, ckpt, device, engine, threads)
         work = Work(allowed.max_requests)
         application = app.application(
             model, work, allowed, key=api_key, with_page=ui, say=lambda line: screen.say(one_line(line))

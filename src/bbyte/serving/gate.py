@@ -6,6 +6,7 @@ posting to it across origins, which the Origin header tells.
 """
 
 import hmac
+import ipaddress
 import re
 import time
 from collections.abc import Callable
@@ -19,7 +20,6 @@ from bbyte.serving.refusals import RefusedError
 
 OPEN = ("/", "/health")
 """Paths that need no key: they say nothing of the model."""
-LOCAL = ("localhost", "127.0.0.1", "::1")
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]*))(?::[0-9]*)?")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -60,7 +60,7 @@ class Gate:
     def _refusal(self, scope: Scope) -> RefusedError | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._key is None and name_of(host) not in LOCAL:
+        if self._key is None and not is_local(name_of(host)):
             return RefusedError(403, "this server answers only to 127.0.0.1 and localhost", code="wrong_host")
         if origin is not None and host_of(origin) != host.lower():
             return RefusedError(403, "this server answers no other pages than its own", code="wrong_origin")
@@ -72,6 +72,14 @@ class Gate:
         kind, _, key = headers.get("authorization", "").partition(" ")
         shown, expected = key.strip().encode("latin-1", "replace"), (self._key or "").encode()
         return hmac.compare_digest(shown, expected) and kind.lower() == "bearer"
+
+
+def is_local(name: str) -> bool:
+    """Whether only this machine can be meant by a name or an address."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 def name_of(host: str) -> str:

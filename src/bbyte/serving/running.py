@@ -1,6 +1,5 @@
 """The server in this process, until a signal ends it."""
 
-import ipaddress
 import socket
 import sys
 from typing import Any
@@ -36,14 +35,6 @@ def bind(host: str, port: int) -> socket.socket:
             f"port {port} of {host} cannot be taken: {error.strerror}", "--port 0 takes any that is free"
         ) from error
     return taken
-
-
-def is_local(host: str) -> bool:
-    """Whether only this machine can reach a host."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def url(taken: socket.socket) -> str:

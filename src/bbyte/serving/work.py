@@ -1,6 +1,7 @@
 """The work of a server: one thread computes, one request after another; the event loop only waits for it."""
 
 import asyncio
+import logging
 import queue
 import threading
 from collections import deque
@@ -11,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from bbyte.errors import BbyteError
 from bbyte.serving.refusals import RefusedError
 
+_LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 Heed = Callable[[], None]
 """Raises GoneError where nobody waits for the result any more; long computations call it now and then."""
@@ -61,8 +63,11 @@ class Job(Generic[T]):
                 self._heed()
                 self._new.append(result)
                 self._tell()
-        except Exception as error:
+        except (BbyteError, GoneError) as error:
             self._error = self._error or error
+        except Exception as error:
+            _LOG.error("bbyte made a mistake; please report it with these lines", exc_info=error)
+            self._error = BbyteError(f"bbyte made a mistake: {type(error).__name__}")
         finally:
             self._is_done = True
             self._tell()
