@@ -14,6 +14,7 @@ openai = pytest.importorskip("openai")
 from running_server import Counting, of_predictor, opened, running, until  # noqa: E402
 
 from bbyte.cli import main  # noqa: E402
+from bbyte.serving.limits import Limits  # noqa: E402
 
 PROMPT = "Once upon a time"
 SETTINGS = {"temperature": 0.9, "seed": 5, "max_tokens": 80, "extra_body": {"top_k": 50}}
