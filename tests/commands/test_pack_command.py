@@ -9,10 +9,16 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bbyte.cli import main
 from bbyte.data.corpus import ByteCorpus
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 
@@ -231,3 +237,43 @@ def test_patterns_are_read_by_bbyte_as_well(place):
 def test_a_pattern_of_nothing(place, capfd):
     assert main(["pack", "*.pdf", "--out-dir", "out"]) == 2
     assert capfd.readouterr().err.startswith("error: no file matches *.pdf")
+
+
+def working(place):
+    """A pack by two workers that have begun, and the processes they are."""
+    for number in range(2):
+        Path(f"{number}.zst").write_bytes(zstd.compress(bytes(32 << 20)) * 64)  # 2 GB
+    words = ["pack", "--workers", "2", "0.zst", "1.zst", "--out-dir", "deep/out"]
+    process = subprocess.Popen([sys.executable, "-m", "bbyte", *words], stderr=subprocess.PIPE)
+    for _ in range(1500):
+        if len(list(place.glob("deep/.out.partial-*/aside/*.ends"))) >= 2:
+            return process, psutil.Process(process.pid).children(recursive=True)
+        time.sleep(0.02)
+    raise AssertionError("the workers have not begun")
+
+
+def end_of(processes):
+    gone, alive = psutil.wait_procs(processes, 20)
+    return len(gone) >= 2 and not alive
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_pack_takes_its_workers_along(place, sign, code):
+    process, workers = working(place)
+    process.send_signal(sign)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert b"Traceback" not in said
+    assert end_of(workers)
+    assert not Path("deep").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_no_worker_outlives_a_pack_that_is_killed(place):
+    process, workers = working(place)
+    process.kill()
+    process.communicate(timeout=30)
+    assert end_of(workers)
+    assert main(["pack", "a.txt", "--out-dir", "deep/out"]) == 0
+    assert [file.name for file in Path("deep").iterdir()] == ["out"]

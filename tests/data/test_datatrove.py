@@ -13,6 +13,8 @@ pytest.importorskip("datatrove", reason="needs pip install 'bbyte[data]'")
 from pipelines import check, make_inputs, steps
 
 from bbyte.data.datatrove import ReadDocuments, WriteSlices
+from bbyte.data.merge import merge
+from bbyte.data.pack import pack
 from bbyte.errors import DataError
 
 
@@ -96,6 +98,18 @@ def test_the_script_for_slurm(inputs, tmp_path, monkeypatch):
         done = subprocess.run(["bash", script], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     check(inputs, tmp_path)
+
+
+def test_the_example_in_the_documentation_runs(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
+    code = page.split("## Past one machine\n")[1].split("```python\n")[1].split("```")[0]
+    make_inputs(tmp_path / "crawl")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {"__name__": "__main__"})  # noqa: S102 - our own page
+    merge(sorted(Path("slices").iterdir()), tmp_path / "merged")
+    pack(["crawl"], "single", field="text", index=True)
+    shard = Path("merged/shard_00000.bin").read_bytes()
+    assert shard == Path("single/shard_00000.bin").read_bytes()
 
 
 def test_steps_are_shown_by_name():

@@ -137,7 +137,7 @@ def test_whatever_fails_on_disk_leaves_nothing_behind(texts, tmp_path, monkeypat
         with monkeypatch.context() as patched:
             count = fail_at(patched, call, nth)
             try:
-                pack([str(texts)], out, shard_bytes=5, val_fraction=0.6, force=True)
+                pack([str(texts)], out, shard_bytes=5, val_fraction=0.6, index=True, force=True)
             except OSError as error:
                 assert "injected" in str(error)
                 assert {file: file.read_bytes() for file in out.iterdir()} == before
@@ -177,7 +177,8 @@ def fail_at(patched, call, nth):
 
         fail = Failing
     if place is io:
-        patched.setattr("bbyte.data.shards.io", type("io", (), {"FileIO": staticmethod(fail)}))
+        for module in ("shards", "index"):
+            patched.setattr(f"bbyte.data.{module}.io", type("io", (), {"FileIO": staticmethod(fail)}))
     else:
         patched.setattr(place, name, fail)
     return lambda: len(calls)
@@ -218,7 +219,7 @@ def test_real_books(tmp_path):
 
 def test_the_example_in_the_documentation_runs(tmp_path, monkeypatch):
     page = (Path(__file__).parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
-    code = page.split("```python\n")[1].split("```")[0]
+    code = page.split("## From Python\n")[1].split("```python\n")[1].split("```")[0]
     monkeypatch.chdir(tmp_path)
     Path("texts").mkdir()
     for number in range(100):

@@ -16,12 +16,11 @@ from bbyte.data.sources.documents import Reading
 from bbyte.data.sources.file import File
 from bbyte.errors import BbyteError
 
-_stop: Event | None = None
-"""Set in the processes when nobody waits for their work any more."""
+_LOOKS_UP = 0.2  # seconds between two looks whether anybody still waits
 
 
 class Workers:
-    """So many processes. On leaving the `with` block they break off what they do, and end.
+    """So many processes. They end with the `with` block, and break off what they do if it fails.
 
     They are started afresh (not forked), so a script that packs with workers keeps its own work below
     `if __name__ == "__main__":`.
@@ -38,7 +37,8 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
+        if kind is not None:
+            self._stop.set()
         self._pool.shutdown(cancel_futures=True)
 
     def set_aside(self, file: File, reading: Reading, place: Path, *, skip_bad: bool) -> Future[Aside]:
@@ -57,23 +57,17 @@ class Workers:
 
 
 def _begin(stop: Event) -> None:
-    global _stop
-    _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches them all; the first process decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_when_unwanted, args=(stop,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_when_unwanted(stop: Event) -> None:
+    """At once, wherever the work stands: what it leaves lies in a folder that the first process removes."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    while not stop.wait(_LOOKS_UP) and parent is not None and parent.is_alive():
+        pass
+    os._exit(1)
 
 
 def _set_aside(file: File, reading: Reading, place: Path, skip_bad: bool) -> Aside:
-    return set_aside(file, reading, place, skip_bad=skip_bad, on_read=_check_wanted)
-
-
-def _check_wanted(_: int) -> None:
-    if _stop is not None and _stop.is_set():
-        raise RuntimeError("nobody waits for this any more")
+    return set_aside(file, reading, place, skip_bad=skip_bad)

@@ -2,7 +2,6 @@
 
 import codecs
 import json
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
@@ -11,7 +10,7 @@ from bbyte.errors import DataError
 LARGEST_RECORD = 64 << 20
 _KEYS_SHOWN = 20
 _LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACE = " \t\r\n"
 _NUMBER_TAIL = 2  # a number cut within "1e+" or "1." parses as 1 with so much left over
 _CUT_WITHIN = 16  # an error this near to the end of what has been read may be due to the cut
 
@@ -35,6 +34,7 @@ def records(pieces: Iterable[bytes], name: str) -> Iterator[Any]:
         yield text.value()
         while text.peek() == ",":
             text.step()
+            text.peek()
             yield text.value()
         if text.peek() != "]":
             text.refuse("expecting , or ] after a record")
@@ -84,10 +84,12 @@ class _Text:
     def peek(self) -> str:
         """The next character that is no white space; an empty string at the end of the file."""
         while True:
-            space = _SPACE.match(self._text, self._at)
-            self._at = space.end() if space else self._at
-            if self._at < len(self._text) or self._ended:
-                return self._text[self._at : self._at + 1]
+            text, at = self._text, self._at
+            while at < len(text) and text[at] in _SPACE:
+                at += 1
+            self._at = at
+            if at < len(text) or self._ended:
+                return text[at : at + 1]
             self._read_more()
 
     def step(self) -> None:
@@ -95,8 +97,7 @@ class _Text:
         self._at += 1
 
     def value(self) -> Any:
-        """Parse the next value, reading as much as it takes."""
-        self.peek()
+        """Parse the value that begins with the character seen last, reading as much as it takes."""
         while True:
             try:
                 found, end = self._json.raw_decode(self._text, self._at)
