@@ -8,7 +8,7 @@ _bbyte() {
     [[ $previous == "=" ]] && previous="${COMP_WORDS[COMP_CWORD-2]}"
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "$here $word" in
-            'bbyte quickstart'|'bbyte doctor'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte play'|'bbyte infill'|'bbyte compress'|'bbyte decompress'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte plot'|'bbyte plot run'|'bbyte plot bytes'|'bbyte plot next'|'bbyte plot embeddings'|'bbyte plot attention'|'bbyte plot weights'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf') here="$here $word" ;;
+            'bbyte quickstart'|'bbyte doctor'|'bbyte pack'|'bbyte shard-tinystories'|'bbyte tag-ckpt'|'bbyte verify'|'bbyte import'|'bbyte eval-bpb'|'bbyte lm-eval'|'bbyte generate'|'bbyte play'|'bbyte serve'|'bbyte infill'|'bbyte compress'|'bbyte decompress'|'bbyte corpus'|'bbyte corpus show'|'bbyte corpus merge'|'bbyte plan'|'bbyte plan ar'|'bbyte plan diffusion'|'bbyte plan mamba'|'bbyte train'|'bbyte train ar'|'bbyte train diffusion'|'bbyte train mamba'|'bbyte runs'|'bbyte runs list'|'bbyte runs show'|'bbyte runs diff'|'bbyte runs rm'|'bbyte runs report'|'bbyte ckpt'|'bbyte ckpt ls'|'bbyte ckpt show'|'bbyte ckpt diff'|'bbyte export'|'bbyte export packed'|'bbyte export hf'|'bbyte export gguf'|'bbyte plot'|'bbyte plot run'|'bbyte plot bytes'|'bbyte plot next'|'bbyte plot embeddings'|'bbyte plot attention'|'bbyte plot weights') here="$here $word" ;;
         esac
     done
     COMPREPLY=()
@@ -20,9 +20,17 @@ _bbyte() {
         'bbyte pack:--out-dir') return ;;
         'bbyte pack:--inputs') return ;;
         'bbyte pack:--exts') return ;;
+        'bbyte pack:--field') return ;;
+        'bbyte pack:--column') return ;;
+        'bbyte pack:--dedup') COMPREPLY=($(compgen -W 'exact' -- "$current")); return ;;
+        'bbyte pack:--shuffle-documents') return ;;
+        'bbyte pack:--max-bytes') return ;;
         'bbyte pack:--shard-size-gb') return ;;
         'bbyte pack:--sep-byte') COMPREPLY=($(compgen -W 'none' -- "$current")); return ;;
         'bbyte pack:--val-fraction') return ;;
+        'bbyte pack:--workers') return ;;
+        'bbyte pack:--num-slices') return ;;
+        'bbyte pack:--slice') return ;;
         'bbyte pack:--config') return ;;
         'bbyte shard-tinystories:--input-dir') return ;;
         'bbyte shard-tinystories:--out-dir') return ;;
@@ -96,6 +104,18 @@ _bbyte() {
         'bbyte play:--seed') return ;;
         'bbyte play:--length') return ;;
         'bbyte play:--config') return ;;
+        'bbyte serve:--host') return ;;
+        'bbyte serve:--port') return ;;
+        'bbyte serve:--api-key') return ;;
+        'bbyte serve:--device') return ;;
+        'bbyte serve:--engine') COMPREPLY=($(compgen -W 'auto native numpy torch' -- "$current")); return ;;
+        'bbyte serve:--threads') return ;;
+        'bbyte serve:--max-requests') return ;;
+        'bbyte serve:--max-body-bytes') return ;;
+        'bbyte serve:--max-prompt-bytes') return ;;
+        'bbyte serve:--max-new-tokens') return ;;
+        'bbyte serve:--max-texts') return ;;
+        'bbyte serve:--config') return ;;
         'bbyte infill:--ckpt') return ;;
         'bbyte infill:--prompt') return ;;
         'bbyte infill:--file') return ;;
@@ -117,16 +137,21 @@ _bbyte() {
         'bbyte compress:--level') return ;;
         'bbyte compress:--ckpt') return ;;
         'bbyte compress:--hybrid') COMPREPLY=($(compgen -W 'auto on off' -- "$current")); return ;;
+        'bbyte compress:--engine') COMPREPLY=($(compgen -W 'auto native numpy' -- "$current")); return ;;
         'bbyte compress:--threads') return ;;
         'bbyte compress:--chunk-bytes') return ;;
         'bbyte compress:--config') return ;;
         'bbyte decompress:--out') return ;;
         'bbyte decompress:--ckpt') return ;;
+        'bbyte decompress:--engine') COMPREPLY=($(compgen -W 'auto native numpy' -- "$current")); return ;;
         'bbyte decompress:--threads') return ;;
         'bbyte decompress:--config') return ;;
+        'bbyte corpus show:--config') return ;;
+        'bbyte corpus merge:--config') return ;;
         'bbyte plan ar:--data') return ;;
         'bbyte plan ar:--preset') return ;;
         'bbyte plan ar:--memory') return ;;
+        'bbyte plan ar:--processes') return ;;
         'bbyte plan ar:--n-layer') return ;;
         'bbyte plan ar:--d-model') return ;;
         'bbyte plan ar:--n-head') return ;;
@@ -170,6 +195,7 @@ _bbyte() {
         'bbyte plan diffusion:--data') return ;;
         'bbyte plan diffusion:--preset') return ;;
         'bbyte plan diffusion:--memory') return ;;
+        'bbyte plan diffusion:--processes') return ;;
         'bbyte plan diffusion:--n-layer') return ;;
         'bbyte plan diffusion:--d-model') return ;;
         'bbyte plan diffusion:--n-head') return ;;
@@ -218,6 +244,7 @@ _bbyte() {
         'bbyte plan mamba:--data') return ;;
         'bbyte plan mamba:--preset') return ;;
         'bbyte plan mamba:--memory') return ;;
+        'bbyte plan mamba:--processes') return ;;
         'bbyte plan mamba:--ssm') COMPREPLY=($(compgen -W 'mamba2 mamba1' -- "$current")); return ;;
         'bbyte plan mamba:--n-layer') return ;;
         'bbyte plan mamba:--d-model') return ;;
@@ -421,6 +448,20 @@ _bbyte() {
         'bbyte runs rm:--config') return ;;
         'bbyte runs report:--root') return ;;
         'bbyte runs report:--config') return ;;
+        'bbyte ckpt ls:--root') return ;;
+        'bbyte ckpt ls:--config') return ;;
+        'bbyte ckpt show:--config') return ;;
+        'bbyte ckpt diff:--config') return ;;
+        'bbyte export packed:--out') return ;;
+        'bbyte export packed:--trits-a-byte') COMPREPLY=($(compgen -W '4 5' -- "$current")); return ;;
+        'bbyte export packed:--rest') COMPREPLY=($(compgen -W 'fp32 fp16' -- "$current")); return ;;
+        'bbyte export packed:--config') return ;;
+        'bbyte export hf:--out') return ;;
+        'bbyte export hf:--weights') COMPREPLY=($(compgen -W 'packed online' -- "$current")); return ;;
+        'bbyte export hf:--config') return ;;
+        'bbyte export gguf:--type') COMPREPLY=($(compgen -W 'f16 q8_0 tq1_0 tq2_0' -- "$current")); return ;;
+        'bbyte export gguf:--out') return ;;
+        'bbyte export gguf:--config') return ;;
         'bbyte plot run:--x') COMPREPLY=($(compgen -W 'steps bytes seconds' -- "$current")); return ;;
         'bbyte plot run:--out') return ;;
         'bbyte plot run:--root') return ;;
@@ -456,27 +497,13 @@ _bbyte() {
         'bbyte plot weights:--ckpt') return ;;
         'bbyte plot weights:--out') return ;;
         'bbyte plot weights:--config') return ;;
-        'bbyte ckpt ls:--root') return ;;
-        'bbyte ckpt ls:--config') return ;;
-        'bbyte ckpt show:--config') return ;;
-        'bbyte ckpt diff:--config') return ;;
-        'bbyte export packed:--out') return ;;
-        'bbyte export packed:--trits-a-byte') COMPREPLY=($(compgen -W '4 5' -- "$current")); return ;;
-        'bbyte export packed:--rest') COMPREPLY=($(compgen -W 'fp32 fp16' -- "$current")); return ;;
-        'bbyte export packed:--config') return ;;
-        'bbyte export hf:--out') return ;;
-        'bbyte export hf:--weights') COMPREPLY=($(compgen -W 'packed online' -- "$current")); return ;;
-        'bbyte export hf:--config') return ;;
-        'bbyte export gguf:--type') COMPREPLY=($(compgen -W 'f16 q8_0 tq1_0 tq2_0' -- "$current")); return ;;
-        'bbyte export gguf:--out') return ;;
-        'bbyte export gguf:--config') return ;;
     esac
     case "$here:$current" in
         'bbyte:'-*) words="--version --help" ;;
-        'bbyte:'*) words="quickstart doctor pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate play infill compress decompress plan train runs plot ckpt export" ;;
+        'bbyte:'*) words="quickstart doctor pack shard-tinystories tag-ckpt verify import eval-bpb lm-eval generate play serve infill compress decompress corpus plan train runs ckpt export plot" ;;
         'bbyte quickstart:'-*) words="--seconds --out --quiet --json --config --help" ;;
         'bbyte doctor:'-*) words="--quiet --json --config --help" ;;
-        'bbyte pack:'-*) words="--out-dir --inputs --exts --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
+        'bbyte pack:'-*) words="--out-dir --inputs --exts --field --column --dedup --shuffle-documents --max-bytes --shard-size-gb --sep-byte --val-fraction --index --skip-bad --workers --num-slices --slice --force --quiet --json --config --help" ;;
         'bbyte shard-tinystories:'-*) words="--input-dir --out-dir --shard-size-gb --sep-byte --val-fraction --force --quiet --json --config --help" ;;
         'bbyte tag-ckpt:'-*) words="--all --root --apply --family --model-family --variant --force --quiet --json --config --help" ;;
         'bbyte verify:'-*) words="--quiet --json --config --help" ;;
@@ -485,19 +512,24 @@ _bbyte() {
         'bbyte lm-eval:'-*) words="--tasks --ckpt --include-path --limit --num-fewshot --batch-size --seed --output --device --precision --threads --quiet --json --config --help" ;;
         'bbyte generate:'-*) words="--ckpt --prompt --prompt-file --max-new-tokens --stop --num-samples --echo --no-echo --device --engine --threads --metrics --metrics-json --block-bytes --block-steps --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --quiet --json --config --help" ;;
         'bbyte play:'-*) words="--device --engine --threads --temperature --top-k --top-p --min-p --repetition-penalty --penalty-window --utf8 --seed --length --quiet --json --config --help" ;;
+        'bbyte serve:'-*) words="--ui --host --port --api-key --device --engine --threads --max-requests --max-body-bytes --max-prompt-bytes --max-new-tokens --max-texts --quiet --json --config --help" ;;
         'bbyte infill:'-*) words="--ckpt --prompt --file --mask-range --random-rate --max-length --keep-length --num-samples --device --show --metrics --metrics-json --steps --order --temperature --top-k --top-p --remask --no-remask --utf8 --seed --quiet --json --config --help" ;;
-        'bbyte compress:'-*) words="--out --stdout --keep --force --level --ckpt --hybrid --adapt --threads --chunk-bytes --verify --no-verify --ratio-only --test --list --quiet --json --config --help" ;;
-        'bbyte decompress:'-*) words="--out --stdout --keep --force --test --salvage --ckpt --threads --quiet --json --config --help" ;;
+        'bbyte compress:'-*) words="--out --stdout --keep --force --level --ckpt --hybrid --adapt --engine --threads --chunk-bytes --verify --no-verify --ratio-only --test --list --quiet --json --config --help" ;;
+        'bbyte decompress:'-*) words="--out --stdout --keep --force --test --salvage --ckpt --engine --threads --quiet --json --config --help" ;;
+        'bbyte corpus:'-*) words="--help" ;;
+        'bbyte corpus:'*) words="show merge" ;;
+        'bbyte corpus show:'-*) words="--quiet --json --config --help" ;;
+        'bbyte corpus merge:'-*) words="--force --quiet --json --config --help" ;;
         'bbyte plan:'-*) words="--help" ;;
         'bbyte plan:'*) words="ar diffusion mamba" ;;
-        'bbyte plan ar:'-*) words="--data --preset --memory --probe --no-probe --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
-        'bbyte plan diffusion:'-*) words="--data --preset --memory --probe --no-probe --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --mask-mode --span-len --diffusion-steps --min-mask-prob --max-mask-prob --short-windows --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
-        'bbyte plan mamba:'-*) words="--data --preset --memory --probe --no-probe --ssm --n-layer --d-model --d-state --d-conv --expand --headdim --n-groups --dt-rank --ternary --no-ternary --act-quant --no-act-quant --tied --no-tied --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
+        'bbyte plan ar:'-*) words="--data --preset --memory --processes --probe --no-probe --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --shard --no-shard --quiet --json --config --help" ;;
+        'bbyte plan diffusion:'-*) words="--data --preset --memory --processes --probe --no-probe --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --mask-mode --span-len --diffusion-steps --min-mask-prob --max-mask-prob --short-windows --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --shard --no-shard --quiet --json --config --help" ;;
+        'bbyte plan mamba:'-*) words="--data --preset --memory --processes --probe --no-probe --ssm --n-layer --d-model --d-state --d-conv --expand --headdim --n-groups --dt-rank --ternary --no-ternary --act-quant --no-act-quant --tied --no-tied --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --shard --no-shard --quiet --json --config --help" ;;
         'bbyte train:'-*) words="--help" ;;
         'bbyte train:'*) words="ar diffusion mamba" ;;
-        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
-        'bbyte train diffusion:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --mask-mode --span-len --diffusion-steps --min-mask-prob --max-mask-prob --short-windows --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
-        'bbyte train mamba:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --ssm --n-layer --d-model --d-state --d-conv --expand --headdim --n-groups --dt-rank --ternary --no-ternary --act-quant --no-act-quant --tied --no-tied --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --quiet --json --config --help" ;;
+        'bbyte train ar:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --shard --no-shard --quiet --json --config --help" ;;
+        'bbyte train diffusion:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --n-layer --d-model --n-head --n-kv-head --d-ff --ternary --no-ternary --act-quant --no-act-quant --activation --sub-norm --no-sub-norm --qk-norm --no-qk-norm --tied --no-tied --rope-base --mask-mode --span-len --diffusion-steps --min-mask-prob --max-mask-prob --short-windows --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --shard --no-shard --quiet --json --config --help" ;;
+        'bbyte train mamba:'-*) words="--data --preset --out --name --allow-overwrite --resume --extend --optimizer-state --no-optimizer-state --track --sample-bytes --smoke-test --ssm --n-layer --d-model --d-state --d-conv --expand --headdim --n-groups --dt-rank --ternary --no-ternary --act-quant --no-act-quant --tied --no-tied --z-loss --steps --epochs --batch-size --grad-accum --micro-batch --seq-len --seq-len-cap --stride --optimizer --lr --matrix-lr --weight-decay --weight-decay-until --ema --schedule --warmup-steps --cooldown --clip --full-precision-start --extended-from --seed --log-every --eval-every --val-fraction --eval-bytes --save-every --keep --keep-best --no-keep-best --device --precision --threads --compile --no-compile --grad-checkpoint --shard --no-shard --quiet --json --config --help" ;;
         'bbyte runs:'-*) words="--help" ;;
         'bbyte runs:'*) words="list show diff rm report" ;;
         'bbyte runs list:'-*) words="--root --quiet --json --config --help" ;;
@@ -505,14 +537,6 @@ _bbyte() {
         'bbyte runs diff:'-*) words="--root --quiet --json --config --help" ;;
         'bbyte runs rm:'-*) words="--yes --root --quiet --json --config --help" ;;
         'bbyte runs report:'-*) words="--root --quiet --json --config --help" ;;
-        'bbyte plot:'-*) words="--help" ;;
-        'bbyte plot:'*) words="run bytes next embeddings attention weights" ;;
-        'bbyte plot run:'-*) words="--x --out --terminal --root --quiet --json --config --help" ;;
-        'bbyte plot bytes:'-*) words="--ckpt --max-bytes --spans --out --force --terminal --device --engine --threads --quiet --json --config --help" ;;
-        'bbyte plot next:'-*) words="--prompt --ckpt --top --out --force --device --engine --threads --quiet --json --config --help" ;;
-        'bbyte plot embeddings:'-*) words="--ckpt --across --up --out --force --quiet --json --config --help" ;;
-        'bbyte plot attention:'-*) words="--prompt --layer --head --ckpt --out --force --device --quiet --json --config --help" ;;
-        'bbyte plot weights:'-*) words="--ckpt --out --force --quiet --json --config --help" ;;
         'bbyte ckpt:'-*) words="--help" ;;
         'bbyte ckpt:'*) words="ls show diff" ;;
         'bbyte ckpt ls:'-*) words="--root --quiet --json --config --help" ;;
@@ -523,6 +547,14 @@ _bbyte() {
         'bbyte export packed:'-*) words="--out --trits-a-byte --rest --force --quiet --json --config --help" ;;
         'bbyte export hf:'-*) words="--out --weights --dequantize --force --quiet --json --config --help" ;;
         'bbyte export gguf:'-*) words="--type --out --force --quiet --json --config --help" ;;
+        'bbyte plot:'-*) words="--help" ;;
+        'bbyte plot:'*) words="run bytes next embeddings attention weights" ;;
+        'bbyte plot run:'-*) words="--x --out --terminal --root --quiet --json --config --help" ;;
+        'bbyte plot bytes:'-*) words="--ckpt --max-bytes --spans --out --force --terminal --device --engine --threads --quiet --json --config --help" ;;
+        'bbyte plot next:'-*) words="--prompt --ckpt --top --out --force --device --engine --threads --quiet --json --config --help" ;;
+        'bbyte plot embeddings:'-*) words="--ckpt --across --up --out --force --quiet --json --config --help" ;;
+        'bbyte plot attention:'-*) words="--prompt --layer --head --ckpt --out --force --device --quiet --json --config --help" ;;
+        'bbyte plot weights:'-*) words="--ckpt --out --force --quiet --json --config --help" ;;
     esac
     [[ -n $words ]] && COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

@@ -8,21 +8,23 @@ $bbytePlaces = @{
         @('pack', 'Pack any files into a corpus to train on'),
         @('shard-tinystories', 'Make a corpus of TinyStories'),
         @('tag-ckpt', 'Say what checkpoints are, and convert legacy .pt files'),
-        @('verify', 'Check checkpoints and corpora against their digests'),
+        @('verify', 'Check what was written against its digests'),
         @('import', 'Make a checkpoint of a byte model that transformers loads'),
         @('eval-bpb', 'Score data in bits per byte'),
         @('lm-eval', 'Run tasks of lm-evaluation-harness on a checkpoint'),
         @('generate', 'Write on from a prompt, byte by byte'),
         @('play', 'Write a text in turns with a model'),
+        @('serve', 'Answer requests on this machine'),
         @('infill', 'Fill the holes of a text from both sides'),
         @('compress', 'Compress files'),
         @('decompress', 'Decompress archives'),
+        @('corpus', 'Look at corpora, and merge slices of one'),
         @('plan', 'Plan a run'),
         @('train', 'Train a model'),
         @('runs', 'Look at the runs there are, compare and remove them'),
-        @('plot', 'Draw pictures of runs, texts and models'),
         @('ckpt', 'Look at checkpoints'),
         @('export', 'Export checkpoints'),
+        @('plot', 'Draw pictures of runs, texts and models'),
         @('--version', 'Show the versions of bbyte and Python.'),
         @('--help', 'Show this message and exit.')
     )
@@ -42,11 +44,21 @@ $bbytePlaces = @{
     )
     'bbyte pack' = @(
         @('--out-dir', 'Folder of the new corpus.'),
-        @('--inputs', 'The same: --inputs a b c, or --inputs a --inputs b. .gz .bz2 .xz .zst are unpacked.'),
-        @('--exts', 'Take only these from folders: .txt,.md (looking through .gz and the like).'),
+        @('--inputs', 'The same: --inputs a b c, or --inputs a --inputs b. .gz .bz2 .xz .zst .zip .tar are unpacked.'),
+        @('--exts', 'Take only these from folders and archives: .txt,.md (looking through .gz).'),
+        @('--field', 'Read .json and .jsonl as records: the text of each is under this key.'),
+        @('--column', 'Column of .parquet, .arrow and .feather files (default: text, or the only one).'),
+        @('--dedup', 'Leave out documents that equal an earlier one.'),
+        @('--shuffle-documents', 'Put the documents in an order that SEED decides.'),
+        @('--max-bytes', 'Stop when the corpus has this many bytes.'),
         @('--shard-size-gb', 'Size of a shard, 1 GB = 1024³ bytes.'),
         @('--sep-byte', 'The byte after each document, or none.'),
         @('--val-fraction', 'Share of the bytes to hold out for validation, chosen by content.'),
+        @('--index', 'Note where each document ends; documents are then held out whole or not at all.'),
+        @('--skip-bad', 'Leave out damaged files, list them, and exit with 1.'),
+        @('--workers', 'Processes that unpack and parse.'),
+        @('--num-slices', 'Pack only one of so many parts; bbyte corpus merge joins them.'),
+        @('--slice', 'Which part, from 0 on.'),
         @('--force', 'Replace the corpus that is in the folder.'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
@@ -177,6 +189,24 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
+    'bbyte serve' = @(
+        @('--ui', 'Have a page as well, at the server''s address.'),
+        @('--host', 'Address to be reached at; any but this machine''s own needs --api-key.'),
+        @('--port', 'Port; 0 takes any that is free.'),
+        @('--api-key', 'What requests must show as Authorization: Bearer KEY.'),
+        @('--device', 'auto, cpu, cuda, cuda:N or mps.'),
+        @('--engine', 'What computes: auto takes native for packed checkpoints on a CPU.'),
+        @('--threads', 'CPU threads; 0 takes what pays.'),
+        @('--max-requests', 'Requests computed or waiting at a time; more are told to come again'),
+        @('--max-body-bytes', 'Bytes of a request''s body at most'),
+        @('--max-prompt-bytes', 'Bytes of all prompts of a request at most'),
+        @('--max-new-tokens', 'Bytes a request may have written in each text at most'),
+        @('--max-texts', 'Texts in one answer at most: prompts times n'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
     'bbyte infill' = @(
         @('--ckpt', 'Checkpoint, or folder of a run (default: the newest).'),
         @('--prompt', 'Text; [MASK] hides a byte, [MASK*12] twelve, \[MASK] is text; - reads stdin.'),
@@ -213,6 +243,7 @@ $bbytePlaces = @{
         @('--ckpt', 'Checkpoint, or folder of a run (default: the newest that can compress).'),
         @('--hybrid', 'Mix the model with what learns from the file (default: auto, at level 2).'),
         @('--adapt', 'Let the biases of the model adapt to the file.'),
+        @('--engine', 'What computes the model: auto takes native, or where it is missing numpy, slowly.'),
         @('--threads', 'CPU threads; 0 takes all cores.'),
         @('--chunk-bytes', 'Bytes coded together; the chunks go to the threads.'),
         @('--verify', 'Decode what was written in a fresh process, and keep it only if right.'),
@@ -233,7 +264,26 @@ $bbytePlaces = @{
         @('--test', 'Decode all, and write nothing.'),
         @('--salvage', 'Write what is good of a damaged archive, without gaps.'),
         @('--ckpt', 'Checkpoint it was compressed with (default: it is looked for under artifacts/).'),
+        @('--engine', 'What computes the model: auto takes native, or where it is missing numpy, slowly.'),
         @('--threads', 'CPU threads; 0 takes all cores.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte corpus' = @(
+        @('show', 'Show what a corpus is like'),
+        @('merge', 'Make one corpus of the slices that pack --num-slices made'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte corpus show' = @(
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte corpus merge' = @(
+        @('--force', 'Replace the corpus that is in the folder.'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -249,6 +299,7 @@ $bbytePlaces = @{
         @('--data', 'Corpus, shards, folder or file (default: the newest corpus, if any).'),
         @('--preset', 'Named architecture; single settings change it.'),
         @('--memory', 'Would it fit in so much? 12GB, 24GiB (default: what is free here).'),
+        @('--processes', 'Would train together, each on a GPU or machine of its own.'),
         @('--probe', 'Time a few steps, about two seconds.'),
         @('--no-probe', 'Time a few steps, about two seconds.'),
         @('--n-layer', 'Transformer blocks'),
@@ -304,6 +355,8 @@ $bbytePlaces = @{
         @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
+        @('--no-shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -313,6 +366,7 @@ $bbytePlaces = @{
         @('--data', 'Corpus, shards, folder or file (default: the newest corpus, if any).'),
         @('--preset', 'Named architecture; single settings change it.'),
         @('--memory', 'Would it fit in so much? 12GB, 24GiB (default: what is free here).'),
+        @('--processes', 'Would train together, each on a GPU or machine of its own.'),
         @('--probe', 'Time a few steps, about two seconds.'),
         @('--no-probe', 'Time a few steps, about two seconds.'),
         @('--n-layer', 'Transformer blocks'),
@@ -373,6 +427,8 @@ $bbytePlaces = @{
         @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
+        @('--no-shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -382,6 +438,7 @@ $bbytePlaces = @{
         @('--data', 'Corpus, shards, folder or file (default: the newest corpus, if any).'),
         @('--preset', 'Named architecture; single settings change it.'),
         @('--memory', 'Would it fit in so much? 12GB, 24GiB (default: what is free here).'),
+        @('--processes', 'Would train together, each on a GPU or machine of its own.'),
         @('--probe', 'Time a few steps, about two seconds.'),
         @('--no-probe', 'Time a few steps, about two seconds.'),
         @('--ssm', 'Kind of state space'),
@@ -435,6 +492,8 @@ $bbytePlaces = @{
         @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
+        @('--no-shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -512,6 +571,8 @@ $bbytePlaces = @{
         @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
+        @('--no-shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -588,6 +649,8 @@ $bbytePlaces = @{
         @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
+        @('--no-shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -657,6 +720,8 @@ $bbytePlaces = @{
         @('--compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--no-compile', 'Compile the model: a slower start, faster steps (default: on a GPU, where it works)'),
         @('--grad-checkpoint', 'Activations computed again in the backward pass, to save memory; auto: block on a GPU'),
+        @('--shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
+        @('--no-shard', 'Under torchrun: divide weights, gradients and optimizer state among the processes (FSDP2)'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -701,6 +766,66 @@ $bbytePlaces = @{
     )
     'bbyte runs report' = @(
         @('--root', 'Folder of the runs (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte ckpt' = @(
+        @('ls', 'List the checkpoints under a folder, the last saved first'),
+        @('show', 'Show one checkpoint'),
+        @('diff', 'Compare two checkpoints'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte ckpt ls' = @(
+        @('--root', 'Folder to look in (default: artifacts/checkpoints).'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte ckpt show' = @(
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte ckpt diff' = @(
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte export' = @(
+        @('packed', 'Pack a checkpoint'),
+        @('hf', 'Write a checkpoint as a folder for transformers'),
+        @('gguf', 'Write a checkpoint as one GGUF file, for llama.cpp and the programs built on it'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte export packed' = @(
+        @('--out', 'Folder to write (default: artifacts/exports/RUN-packed).'),
+        @('--trits-a-byte', 'Ternary weights a byte: 4 (2 bits each, the fastest) or 5 (1.6 bits, the smallest).'),
+        @('--rest', 'What embedding, head and norms are kept as; fp16 rounds them and is smaller.'),
+        @('--force', 'Replace what is there.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte export hf' = @(
+        @('--out', 'Folder to write (default: artifacts/exports/RUN-hf).'),
+        @('--weights', 'Of a ternary model: packed, 2 bits a weight (default), or online, in full and trainable.'),
+        @('--dequantize', 'Write ternary values as ordinary numbers, without 8-bit activations.'),
+        @('--force', 'Replace what is there.'),
+        @('--quiet', 'Say nothing but warnings and errors.'),
+        @('--json', 'Give the result as JSON on stdout, for programs.'),
+        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
+        @('--help', 'Show this message and exit.')
+    )
+    'bbyte export gguf' = @(
+        @('--type', 'What matrices are kept as; tq1_0 and tq2_0 are for ternary ones.'),
+        @('--out', 'File to write (default: artifacts/exports/RUN-TYPE.gguf).'),
+        @('--force', 'Replace what is there.'),
         @('--quiet', 'Say nothing but warnings and errors.'),
         @('--json', 'Give the result as JSON on stdout, for programs.'),
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
@@ -787,66 +912,6 @@ $bbytePlaces = @{
         @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
         @('--help', 'Show this message and exit.')
     )
-    'bbyte ckpt' = @(
-        @('ls', 'List the checkpoints under a folder, the last saved first'),
-        @('show', 'Show one checkpoint'),
-        @('diff', 'Compare two checkpoints'),
-        @('--help', 'Show this message and exit.')
-    )
-    'bbyte ckpt ls' = @(
-        @('--root', 'Folder to look in (default: artifacts/checkpoints).'),
-        @('--quiet', 'Say nothing but warnings and errors.'),
-        @('--json', 'Give the result as JSON on stdout, for programs.'),
-        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
-        @('--help', 'Show this message and exit.')
-    )
-    'bbyte ckpt show' = @(
-        @('--quiet', 'Say nothing but warnings and errors.'),
-        @('--json', 'Give the result as JSON on stdout, for programs.'),
-        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
-        @('--help', 'Show this message and exit.')
-    )
-    'bbyte ckpt diff' = @(
-        @('--quiet', 'Say nothing but warnings and errors.'),
-        @('--json', 'Give the result as JSON on stdout, for programs.'),
-        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
-        @('--help', 'Show this message and exit.')
-    )
-    'bbyte export' = @(
-        @('packed', 'Pack a checkpoint'),
-        @('hf', 'Write a checkpoint as a folder for transformers'),
-        @('gguf', 'Write a checkpoint as one GGUF file, for llama.cpp and the programs built on it'),
-        @('--help', 'Show this message and exit.')
-    )
-    'bbyte export packed' = @(
-        @('--out', 'Folder to write (default: artifacts/exports/RUN-packed).'),
-        @('--trits-a-byte', 'Ternary weights a byte: 4 (2 bits each, the fastest) or 5 (1.6 bits, the smallest).'),
-        @('--rest', 'What embedding, head and norms are kept as; fp16 rounds them and is smaller.'),
-        @('--force', 'Replace what is there.'),
-        @('--quiet', 'Say nothing but warnings and errors.'),
-        @('--json', 'Give the result as JSON on stdout, for programs.'),
-        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
-        @('--help', 'Show this message and exit.')
-    )
-    'bbyte export hf' = @(
-        @('--out', 'Folder to write (default: artifacts/exports/RUN-hf).'),
-        @('--weights', 'Of a ternary model: packed, 2 bits a weight (default), or online, in full and trainable.'),
-        @('--dequantize', 'Write ternary values as ordinary numbers, without 8-bit activations.'),
-        @('--force', 'Replace what is there.'),
-        @('--quiet', 'Say nothing but warnings and errors.'),
-        @('--json', 'Give the result as JSON on stdout, for programs.'),
-        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
-        @('--help', 'Show this message and exit.')
-    )
-    'bbyte export gguf' = @(
-        @('--type', 'What matrices are kept as; tq1_0 and tq2_0 are for ternary ones.'),
-        @('--out', 'File to write (default: artifacts/exports/RUN-TYPE.gguf).'),
-        @('--force', 'Replace what is there.'),
-        @('--quiet', 'Say nothing but warnings and errors.'),
-        @('--json', 'Give the result as JSON on stdout, for programs.'),
-        @('--config', 'Take settings from a TOML file; flags and BBYTE_… variables win.'),
-        @('--help', 'Show this message and exit.')
-    )
 }
 $bbyteChoices = @{
     'bbyte quickstart --seconds' = @()
@@ -856,9 +921,17 @@ $bbyteChoices = @{
     'bbyte pack --out-dir' = @()
     'bbyte pack --inputs' = @()
     'bbyte pack --exts' = @()
+    'bbyte pack --field' = @()
+    'bbyte pack --column' = @()
+    'bbyte pack --dedup' = @('exact')
+    'bbyte pack --shuffle-documents' = @()
+    'bbyte pack --max-bytes' = @()
     'bbyte pack --shard-size-gb' = @()
     'bbyte pack --sep-byte' = @('none')
     'bbyte pack --val-fraction' = @()
+    'bbyte pack --workers' = @()
+    'bbyte pack --num-slices' = @()
+    'bbyte pack --slice' = @()
     'bbyte pack --config' = @()
     'bbyte shard-tinystories --input-dir' = @()
     'bbyte shard-tinystories --out-dir' = @()
@@ -932,6 +1005,18 @@ $bbyteChoices = @{
     'bbyte play --seed' = @()
     'bbyte play --length' = @()
     'bbyte play --config' = @()
+    'bbyte serve --host' = @()
+    'bbyte serve --port' = @()
+    'bbyte serve --api-key' = @()
+    'bbyte serve --device' = @()
+    'bbyte serve --engine' = @('auto', 'native', 'numpy', 'torch')
+    'bbyte serve --threads' = @()
+    'bbyte serve --max-requests' = @()
+    'bbyte serve --max-body-bytes' = @()
+    'bbyte serve --max-prompt-bytes' = @()
+    'bbyte serve --max-new-tokens' = @()
+    'bbyte serve --max-texts' = @()
+    'bbyte serve --config' = @()
     'bbyte infill --ckpt' = @()
     'bbyte infill --prompt' = @()
     'bbyte infill --file' = @()
@@ -953,16 +1038,21 @@ $bbyteChoices = @{
     'bbyte compress --level' = @()
     'bbyte compress --ckpt' = @()
     'bbyte compress --hybrid' = @('auto', 'on', 'off')
+    'bbyte compress --engine' = @('auto', 'native', 'numpy')
     'bbyte compress --threads' = @()
     'bbyte compress --chunk-bytes' = @()
     'bbyte compress --config' = @()
     'bbyte decompress --out' = @()
     'bbyte decompress --ckpt' = @()
+    'bbyte decompress --engine' = @('auto', 'native', 'numpy')
     'bbyte decompress --threads' = @()
     'bbyte decompress --config' = @()
+    'bbyte corpus show --config' = @()
+    'bbyte corpus merge --config' = @()
     'bbyte plan ar --data' = @()
     'bbyte plan ar --preset' = @()
     'bbyte plan ar --memory' = @()
+    'bbyte plan ar --processes' = @()
     'bbyte plan ar --n-layer' = @()
     'bbyte plan ar --d-model' = @()
     'bbyte plan ar --n-head' = @()
@@ -1006,6 +1096,7 @@ $bbyteChoices = @{
     'bbyte plan diffusion --data' = @()
     'bbyte plan diffusion --preset' = @()
     'bbyte plan diffusion --memory' = @()
+    'bbyte plan diffusion --processes' = @()
     'bbyte plan diffusion --n-layer' = @()
     'bbyte plan diffusion --d-model' = @()
     'bbyte plan diffusion --n-head' = @()
@@ -1054,6 +1145,7 @@ $bbyteChoices = @{
     'bbyte plan mamba --data' = @()
     'bbyte plan mamba --preset' = @()
     'bbyte plan mamba --memory' = @()
+    'bbyte plan mamba --processes' = @()
     'bbyte plan mamba --ssm' = @('mamba2', 'mamba1')
     'bbyte plan mamba --n-layer' = @()
     'bbyte plan mamba --d-model' = @()
@@ -1257,6 +1349,20 @@ $bbyteChoices = @{
     'bbyte runs rm --config' = @()
     'bbyte runs report --root' = @()
     'bbyte runs report --config' = @()
+    'bbyte ckpt ls --root' = @()
+    'bbyte ckpt ls --config' = @()
+    'bbyte ckpt show --config' = @()
+    'bbyte ckpt diff --config' = @()
+    'bbyte export packed --out' = @()
+    'bbyte export packed --trits-a-byte' = @('4', '5')
+    'bbyte export packed --rest' = @('fp32', 'fp16')
+    'bbyte export packed --config' = @()
+    'bbyte export hf --out' = @()
+    'bbyte export hf --weights' = @('packed', 'online')
+    'bbyte export hf --config' = @()
+    'bbyte export gguf --type' = @('f16', 'q8_0', 'tq1_0', 'tq2_0')
+    'bbyte export gguf --out' = @()
+    'bbyte export gguf --config' = @()
     'bbyte plot run --x' = @('steps', 'bytes', 'seconds')
     'bbyte plot run --out' = @()
     'bbyte plot run --root' = @()
@@ -1292,20 +1398,6 @@ $bbyteChoices = @{
     'bbyte plot weights --ckpt' = @()
     'bbyte plot weights --out' = @()
     'bbyte plot weights --config' = @()
-    'bbyte ckpt ls --root' = @()
-    'bbyte ckpt ls --config' = @()
-    'bbyte ckpt show --config' = @()
-    'bbyte ckpt diff --config' = @()
-    'bbyte export packed --out' = @()
-    'bbyte export packed --trits-a-byte' = @('4', '5')
-    'bbyte export packed --rest' = @('fp32', 'fp16')
-    'bbyte export packed --config' = @()
-    'bbyte export hf --out' = @()
-    'bbyte export hf --weights' = @('packed', 'online')
-    'bbyte export hf --config' = @()
-    'bbyte export gguf --type' = @('f16', 'q8_0', 'tq1_0', 'tq2_0')
-    'bbyte export gguf --out' = @()
-    'bbyte export gguf --config' = @()
 }
 Register-ArgumentCompleter -Native -CommandName bbyte -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)

@@ -25,6 +25,7 @@ WITHOUT_TORCH = (
     "checkpoint.legacy.opcodes", "checkpoint.legacy.extract", "checkpoint.legacy.recognise", "verification",
     "folders", "manifest", "quantization.packing", "diagnosis",
     "training.config", "training.events", "runs", "report", "tracking", "analysis", "sanitize", "figures",
+    "serving", "opening", "api.model", "api.once", "api.earlier", "api.building", "probabilities",
 )  # fmt: skip
 WITHOUT_NUMPY = (
     "cli",
