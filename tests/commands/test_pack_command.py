@@ -277,3 +277,11 @@ def test_no_worker_outlives_a_pack_that_is_killed(place):
     assert end_of(workers)
     assert main(["pack", "a.txt", "--out-dir", "deep/out"]) == 0
     assert [file.name for file in Path("deep").iterdir()] == ["out"]
+
+
+def test_lines_of_json_that_were_not_read_as_such_are_mentioned(place, capfd):
+    Path("r.jsonl").write_text('{"text": "one"}')
+    assert packed("r.jsonl", "--out-dir", "out") == [b'{"text": "one"}']
+    assert "with --field text it is the text of each record" in capfd.readouterr().err
+    assert packed("r.jsonl", "--out-dir", "out", "--force", "--field", "text") == [b"one"]
+    assert "--field" not in capfd.readouterr().err

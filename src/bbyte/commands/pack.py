@@ -124,6 +124,8 @@ def pack(
     left_out = packed.left_out
     warn_of(screen, "left out", left_out.skipped, left_out.skipped_count)
     warn_of(screen, "skipped", left_out.damaged, left_out.damaged_count)
+    if field is None and any(_is_lines(source.name) for source in packed.meta.sources):
+        screen.say("JSON Lines were packed as they are; with --field text it is the text of each record")
     if left_out.without_text:
         screen.warn(f"{_counted(left_out.without_text, 'record')} had no text, left out")
     if dedup is not None:
@@ -183,6 +185,12 @@ def _sort_out(named: list[str], exts: list[str]) -> tuple[list[str], list[str]]:
         name for name in named if exts and name[0] == "." and name[1:].isalnum() and not Path(name).exists()
     ]
     return [name for name in named if name not in strays], endings + strays
+
+
+def _is_lines(name: str) -> bool:
+    from bbyte.data.sources.file import plain_name
+
+    return not name.startswith("hf:") and plain_name(name).endswith((".jsonl", ".ndjson"))
 
 
 def _described(meta: "CorpusMeta") -> str:
