@@ -5,8 +5,8 @@
 
 `measured` trains on random bytes with 1, 2 and 4 processes of one thread on this machine, by DDP and by
 FSDP2, the same number of windows in each process; the same forward and backward passes are timed without
-exchange, and the exchange of as many numbers alone. What is sent is what the loopback interface counts,
-packets' heads included.
+exchange, and the exchange of as many numbers alone: the fastest of several, taken in turn. What is sent is
+what the loopback interface counts, packets' heads included.
 
 `calculated` takes bandwidths and speeds as given by its flags; nothing of it is measured.
 """
@@ -14,7 +14,6 @@ packets' heads included.
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -144,32 +143,36 @@ def work(args: argparse.Namespace) -> None:
             group.any(False)
             return int(psutil.net_io_counters(pernic=True)["lo"].bytes_sent)
 
-        timed(step, 3)
-        before = sent()
-        whole = timed(step, args.steps)
-        bytes_sent = (sent() - before) / args.steps / here.size
-        alone = 0.0 if args.shard else timed(apart, args.steps)
-        exchange = timed(lambda: group.total(gradients), args.steps)
+        def exchange() -> None:
+            group.total(gradients)
+
+        # In turn, so that what else the machine does meets all alike.
+        seconds: dict[str, list[float]] = {"step": [], "apart": [], "exchange": []}
+        sent_by_steps = 0
+        timed(step), timed(exchange)
+        for _ in range(args.steps):
+            before = sent()
+            seconds["step"].append(timed(step))
+            sent_by_steps += sent() - before
+            seconds["apart"].append(0.0 if args.shard else timed(apart))
+            seconds["exchange"].append(timed(exchange))
         # FSDP2: what lies outside the blocks is gathered once, blocks twice; gradients are reduced once.
         passes = 2 * count if not args.shard else 2 * inside + (count - inside) + count
         due = 4 * passes * (here.size - 1) / here.size
         trainer.log.close()
     if here.rank == 0:
         found = {
-            "processes": here.size, "shard": args.shard, "parameters": count, "step": whole, "apart": alone,
-            "exchange": exchange, "sent": bytes_sent, "due": due,
+            "processes": here.size, "shard": args.shard, "parameters": count, "due": due,
+            "sent": sent_by_steps / args.steps / here.size, **{name: min(s) for name, s in seconds.items()},
         }  # fmt: skip
         print(json.dumps(found))
 
 
-def timed(work: Callable[[], Any], times: int) -> float:
-    """The median of its seconds."""
-    seconds = []
-    for _ in range(times):
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
+def timed(work: Callable[[], Any]) -> float:
+    """Its seconds."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def calculate(args: argparse.Namespace) -> None:
