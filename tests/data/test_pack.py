@@ -195,7 +195,7 @@ print(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
 def large_input(path, megabytes):
-    """So many times a megabyte that is hard to compress: one text, or records, members of an archive, rows."""
+    """So many times a megabyte that is hard to compress: a text, records, members of an archive, rows."""
     texts = [os.urandom(500_000).hex() for _ in range(megabytes)]
     if path.suffix == ".jsonl":
         path.write_text("\n".join(json.dumps({"text": text}) for text in texts))
