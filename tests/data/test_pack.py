@@ -267,6 +267,14 @@ def many(tmp_path):
     return folder
 
 
+@pytest.mark.parametrize("most", [1_000, 80_000, 600_000, 1 << 40])
+def test_what_stops_early_is_the_same_by_any_way(many, tmp_path, most):
+    ways = ({}, {"workers": 2}, {"skip_bad": True})
+    for number, way in enumerate(ways):
+        pack([str(many)], tmp_path / f"{number}", field="text", max_bytes=most, **way)
+    assert contents_of(tmp_path / "0") == contents_of(tmp_path / "1") == contents_of(tmp_path / "2")
+
+
 def test_any_number_of_workers_makes_the_same_corpus(many, tmp_path):
     settings = {"field": "text", "index": True, "val_fraction": 0.2, "dedup": True, "shuffle_seed": 7}
     settings |= {"max_bytes": 2_000_000, "shard_bytes": 300_000}

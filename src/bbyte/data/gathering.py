@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from bbyte.data import spool
@@ -86,9 +87,18 @@ class Gathering:
             self.account.give_up(Skipped(str(file), reason))
         else:
             self.account.take_in(read.account)
-            yield from spool.read_back(read.place)
-            self._on_source(read.source)
+            yield from self._back(file, read)
         spool.remove(read.place)
+
+    def _back(self, file: File, read: Aside) -> Iterator[Document]:
+        source, count = Source(file.name, file.stored_bytes, 0, None, file.revision), 0
+        try:
+            for document in spool.read_back(read.place):
+                count += 1
+                yield document
+            source = read.source
+        finally:  # also when no more of them are wanted
+            self._on_source(replace(source, documents=count))
 
     def _here(self, file: File) -> Iterator[Document]:
         stored, count = Stored(file, self._on_read), 0
