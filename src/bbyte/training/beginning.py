@@ -29,8 +29,9 @@ from bbyte.training.validation import Division, divide
 class Beginning:
     """A run before its first step, with nothing left open.
 
-    micro_batch: windows to compute at once at first, and whether the user `insists` on that. resumed: whether
-    it takes up a checkpoint, which the first process has `loaded`.
+    micro_batch: windows to compute at once at first. insists: whether that holds whatever a checkpoint's run
+    computed at once: the user says so, or there are more or fewer processes now. resumed: whether it takes up
+    a checkpoint, which the first process has `loaded`.
     """
 
     request: Request
@@ -80,7 +81,9 @@ def settled(request: Request, run: Run | None = None) -> Beginning:
     if request.extend is not None and loaded is not None:
         requests.check_reach(settings.training, loaded.meta.step)
     run = run or Run.create(_new_folder(request, settings), overwrite=request.allow_overwrite)
-    insists, resumed = asked_for != "auto", loaded is not None
+    resumed, processes = loaded is not None, settings.placement.world.size
+    before = loaded.meta.environment.get("world_size") if loaded is not None else processes
+    insists = asked_for != "auto" or before != processes
     return Beginning(request, settings, data, run, micro_batch, insists, resumed, loaded)
 
 

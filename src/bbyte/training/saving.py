@@ -82,8 +82,11 @@ class Saver:
     def _begin(self) -> None:
         run, described = self._run, reporting.described(self._run)
         assert self._shards is not None  # noqa: S101
-        run.log.flush()
-        keep = partial(_keep, run, described)
+        keep: Callable[..., Path] = partial(_keep, run, described)
+        try:
+            run.log.flush()
+        except OSError as error:
+            keep = partial(_fail, error)
         future = self._shards.begin(run.folder, run.update.weights(), run.update.state(), keep)
         self._under_way, self._told = (run.progress.step, future), False
 
@@ -121,6 +124,10 @@ class Saver:
         again = f"in {PAUSE:.0f} seconds" if insist else "at the next interval"
         yield Warned(f"{at}; trying again {again}")
         return False
+
+
+def _fail(error: OSError, *_: object) -> Path:
+    raise error
 
 
 def _shards(run: State) -> "Shards":

@@ -17,9 +17,9 @@ WORDS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--shard"]], ids=["whole", "part"])
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_one_of_two_killed_at_random_moments(tmp_path, train, record_property, more, kills):
+def test_one_of_two_killed_at_random_moments(tmp_path, train, record_property, more, kills=20):
     dice, run, words = random.Random(kills), tmp_path / "run", [*WORDS, *more]
     reached, inside = 0, 0
     for _ in range(kills):

@@ -106,6 +106,41 @@ store.save = broken
         assert saved == ["step-0000006", "step-0000008", "step-0000012"]
 
 
+def test_a_part_that_cannot_be_written_is_a_warning_for_both(tmp_path, train, break_by):
+    full = break_by("""
+import errno
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageWriter
+write, left = HuggingFaceStorageWriter.write_data, [1]
+
+def broken(*args):
+    if RANK == 1 and left:
+        left.pop()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return write(*args)
+
+HuggingFaceStorageWriter.write_data = broken
+""")
+    several = train(2, *WORDS, "--shard", breaking=full)
+    assert several.wait() == [0, 0], several.said()
+    assert "step 4: not saved in run: No space left on device" in several[0].said()
+    saved = sorted(path.name for path in (tmp_path / "run").glob("*step-*"))
+    assert saved == ["step-0000006", "step-0000008", "step-0000012"]
+
+
+def test_a_folder_that_not_all_see_is_told_and_nothing_is_saved(tmp_path, train, break_by):
+    (tmp_path / "elsewhere").mkdir()
+    moved = break_by("""
+from bbyte.training import saving
+saving.PAUSE = 0.01
+if RANK == 1:
+    os.chdir("elsewhere")
+""")
+    several = train(2, *WORDS, "--shard", "--data", str(tmp_path / "book.txt"), breaking=moved)
+    assert several.wait() == [1, 1], several.said()
+    assert "are missing: all machines must see the run's folder, 3 times in a row" in several[0].said()
+    assert not list((tmp_path / "run").glob("*step-*"))
+
+
 def test_what_the_first_finds_wrong_is_told_once_and_ends_both(train):
     several = train(2, *WORDS, "--data", "nothing.txt")
     codes = several.wait()

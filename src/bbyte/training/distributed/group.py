@@ -12,7 +12,6 @@ from torch import Tensor
 
 from bbyte.device import World
 from bbyte.errors import BbyteError
-from bbyte.training.distributed.meeting import meet
 
 T = TypeVar("T")
 SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
@@ -124,6 +123,8 @@ def joined(world: World) -> Iterator[Group]:
     if world.size == 1:
         yield Group(world)
         return
+    from bbyte.training.distributed.meeting import meet  # what it needs, some builds of torch lack
+
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         dist.init_process_group(

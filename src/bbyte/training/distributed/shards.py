@@ -4,6 +4,7 @@ torch.distributed.checkpoint copies each process's part aside and writes it in t
 its own format would have a pickle beside them. The first process then puts the parts together.
 """
 
+import math
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
@@ -66,9 +67,16 @@ class Shards:
 
 
 def _read(folder: Path, whole: dict[str, Tensor]) -> None:
+    """Put the parts in `folder` together. Raises OSError where some are missing: torch passes over that."""
+    reader = HuggingFaceStorageReader(str(folder))
+    there: Any = reader.read_metadata().state_dict_metadata
+    for name, tensor in whole.items():
+        parts = there[name].chunks if name in there else ()
+        if sum(math.prod(part.sizes) for part in parts) != tensor.numel():
+            raise OSError(f"parts of {name} are missing: all machines must see the run's folder")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "torch.distributed is disabled")  # as it is meant
-        load(whole, storage_reader=HuggingFaceStorageReader(str(folder)), no_dist=True)
+        load(whole, storage_reader=reader, no_dist=True)
 
 
 def _under(prefix: str, tensors: Tensors) -> Tensors:
