@@ -9,15 +9,10 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "faults"))
 
 
-def pytest_collection_modifyitems(items):
-    if not hasattr(os, "fork"):
-        for item in items:
-            if "train" in item.fixturenames:
-                item.add_marker(pytest.mark.skip(reason="needs fork"))
-
-
 @pytest.fixture(scope="session")
 def warm():
+    if not hasattr(os, "fork"):
+        pytest.skip("needs fork")
     from warm import Warm
 
     with Warm() as warm:
