@@ -232,10 +232,14 @@ def peak_memory(device: str) -> int:
 
 def ran_out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that memory could not be had, on the device or in this process."""
+    if isinstance(error, MemoryError):
+        return True
+    if "torch" not in sys.modules:  # then it did not raise it
+        return False
     import torch
 
     # On a CPU torch raises a plain RuntimeError.
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+    return isinstance(error, torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     )
 

@@ -1,13 +1,14 @@
 """Who is let through, what is refused at the door, and what is said of it."""
 
 import json
+import socket
 
 import pytest
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-from running_server import Counting, call, of_predictor
+from running_server import Counting, call, of_predictor, running, until
 
 from bbyte.serving.app import application
 from bbyte.serving.limits import Limits
@@ -108,3 +109,18 @@ def test_one_line_about_each_request():
 def test_without_a_page_the_front_says_so():
     status, _, body = call(app(), "GET", "/")
     assert status == 200 and "--ui" in json.loads(body)["bbyte"]
+
+
+def test_who_goes_before_it_has_asked_is_told_of_as_such():
+    said = []
+    with running(of_predictor(Counting), said=said) as url:
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+            head = "POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            client.sendall(f"{head}Content-Length: 50\r\n\r\n{{".encode())
+        until(lambda: said)
+    assert said[0].startswith("127.0.0.1 POST /score left ")
+
+
+def test_a_wrong_method_is_told_the_right_one():
+    status, headers, _ = call(app(), "GET", "/score")
+    assert (status, headers["allow"]) == (405, "POST")

@@ -5,9 +5,10 @@ import threading
 import time
 
 import pytest
+import torch
 
 from bbyte.errors import BbyteError
-from bbyte.serving.refusals import RefusedError
+from bbyte.serving.refusals import RefusedError, refusal_of
 from bbyte.serving.work import GoneError, Work
 
 
@@ -136,6 +137,38 @@ def test_a_mistake_is_told_and_its_lines_are_kept(caplog):
 
     asyncio.run(main())
     assert "ZeroDivisionError" in caplog.text and "compute" in caplog.text
+
+
+class PanicError(BaseException):
+    """What an extension may raise: no Exception."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "sentence"),
+    [
+        (MemoryError(), 503, "not enough memory"),
+        (torch.OutOfMemoryError("CUDA out of memory."), 503, "not enough memory"),
+        (RuntimeError("no"), 500, "a mistake: RuntimeError"),
+        (PanicError(), 500, "a mistake: PanicError"),
+        (SystemExit(1), 500, "a mistake: SystemExit"),
+    ],
+)
+def test_whatever_a_computation_raises_the_next_one_is_computed(raised, status, sentence):
+    def compute(heed):
+        yield 1
+        raise raised
+
+    async def main():
+        work = Work(1)
+        with pytest.raises(BbyteError, match=sentence) as told, work.job(compute) as job:
+            await all_of(job)
+        assert refusal_of(told.value).status == status
+        with work.job(counting(2)) as job:
+            assert await asyncio.wait_for(all_of(job), 5) == [0, 1]
+        work.close()
+        work.join()
+
+    asyncio.run(main())
 
 
 def test_when_it_closes_those_who_wait_are_told():

@@ -144,11 +144,13 @@ async def _refused(request: Request, error: Any) -> Response:
 
 async def _not_there(request: Request, error: Any) -> Response:
     refusal = RefusedError(error.status_code, f"{error.detail}: {request.method} {request.scope['path']}")
-    return refused(refusal)
+    response = refused(refusal)
+    response.headers.update(error.headers or {})
+    return response
 
 
-async def _left(request: Request, error: Exception) -> Response:
-    return Response()  # nobody reads it
+async def _left(request: Request, error: Exception) -> Any:
+    return None  # nobody would read an answer
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
-from bbyte.errors import BbyteError
+from bbyte.device import ran_out_of_memory
+from bbyte.errors import BbyteError, OutOfMemoryError
 from bbyte.serving.refusals import RefusedError
 
 _LOG = logging.getLogger(__name__)
@@ -65,9 +66,8 @@ class Job(Generic[T]):
                 self._tell()
         except (BbyteError, GoneError) as error:
             self._error = self._error or error
-        except Exception as error:
-            _LOG.error("bbyte made a mistake; please report it with these lines", exc_info=error)
-            self._error = BbyteError(f"bbyte made a mistake: {type(error).__name__}")
+        except BaseException as error:  # whatever it is: without the thread nobody is answered any more
+            self._error = _in_words(error)
         finally:
             self._is_done = True
             self._tell()
@@ -130,6 +130,13 @@ class Work:
         while (job := self._waiting.get()) is not None:
             if not job.is_left:
                 job.run()
+
+
+def _in_words(error: BaseException) -> BbyteError:
+    if ran_out_of_memory(error):
+        return OutOfMemoryError("there is not enough memory for this")
+    _LOG.error("bbyte made a mistake; please report it with these lines", exc_info=error)
+    return BbyteError(f"bbyte made a mistake: {type(error).__name__}")
 
 
 def _stopping() -> BbyteError:
