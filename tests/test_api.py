@@ -163,6 +163,35 @@ def test_what_cannot_be_asked_is_said_in_words(tmp_path, checkpoints):
         bbyte.load(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize("name", ["ar", "packed"])
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda model: model.generate(5), "a text is str or bytes, not int"),
+        (lambda model: model.generate([104, 105]), "a text is str or bytes, not list"),
+        (lambda model: model.logits(None), "a text is str or bytes, not NoneType"),
+        (lambda model: model.generate("\ud800"), "half a surrogate pair"),
+        (lambda model: model.generate("a", 3, stop=[b"x", 7]), "a text is str or bytes, not int"),
+        (lambda model: model.generate("a", 1.5), "max_new_tokens is 1.5, expected a whole number"),
+        (lambda model: model.generate("a", "3"), "max_new_tokens is '3', expected a whole number"),
+        (lambda model: model.predictor(0), "lanes 0 is not at least 1"),
+        (lambda model: model.score(TEXT, context=0), "context 0 is not at least 1"),
+        (lambda model: model.score(TEXT, stride=0), "stride 0 is not at least 1"),
+        (lambda model: bbyte.load(model.path, engine="fast"), "engine is 'fast', expected one of auto"),
+        (lambda model: bbyte.load(model.path, threads=-1), "threads -1 is negative"),
+    ],
+)
+def test_nor_is_nonsense_taken_for_something_else(checkpoints, name, ask, sentence):
+    with pytest.raises(bbyte.UsageError, match=sentence):
+        ask(bbyte.load(checkpoints[name]))
+
+
+def test_bytes_may_come_in_any_wrapping(checkpoints):
+    model = bbyte.load(checkpoints["packed"])
+    given = [TEXT, TEXT.decode(), bytearray(TEXT), memoryview(TEXT)]
+    assert len({model.generate(text, 9) for text in given}) == 1
+
+
 def test_a_damaged_checkpoint_that_is_passed_over_is_named(tmp_path):
     every_family.saved(tmp_path, "ar", step=1)
     newer = every_family.saved(tmp_path, "ar", step=2)

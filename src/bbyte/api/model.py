@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +47,14 @@ def load(
     under artifacts/checkpoints, else the starter model that comes with bbyte. device: auto, cpu, cuda, cuda:N
     or mps. engine: auto takes the native core for packed checkpoints on a CPU, and torch for all others.
     threads: 0 takes as many as pay in the engine, and leaves torch the number it has. Raises UsageError where
-    there is no checkpoint, DataError for a damaged one.
+    there is no checkpoint, or no such device, DataError for a damaged one.
     """
+    from bbyte.device import Runtime
     from bbyte.starter import default_checkpoint
 
+    Runtime(device=device, threads=threads)  # refuses what is none
+    if engine not in get_args(Engine):
+        raise UsageError(f"engine is {engine!r}, expected one of {', '.join(get_args(Engine))}")
     return Model(find(default_checkpoint() if path is None else Path(path)), device, engine, threads)
 
 
@@ -105,6 +109,8 @@ class Model:
     ) -> Iterator[bytes]:
         """The same bytes as `generate`, piece by piece, as soon as they are there."""
         settings = from_dict(Sampling, sampling, where="sampling")
+        if not isinstance(max_new_tokens, int | np.integer):
+            raise UsageError(f"max_new_tokens is {max_new_tokens!r}, expected a whole number")
         if max_new_tokens < 0:
             raise UsageError(f"max_new_tokens {max_new_tokens} is negative", "0 writes nothing")
         stops = [as_bytes(word) for word in ([stop] if isinstance(stop, str | bytes) else stop)]
@@ -128,6 +134,7 @@ class Model:
 
     def predictor(self, lanes: int = 1) -> Predictor:
         """A next-byte view of its own, with `lanes` texts in step: what generation is made of."""
+        _check_at_least_one("lanes", lanes)
         if self._loaded is not None:
             return next_byte_view(self._loaded, lanes)
         return next_byte_predictor(
@@ -146,6 +153,9 @@ class Model:
         from bbyte.exact_scoring import score_exactly
         from bbyte.scoring import check_full, longest_context, score_checkpoint
 
+        if context != "full":
+            _check_at_least_one("context", context)
+        _check_at_least_one("stride", stride)
         source = self._source(data)
         if self._loaded is not None:
             from bbyte.device import Runtime, place
@@ -246,5 +256,17 @@ class Model:
 
 
 def as_bytes(text: Text) -> bytes:
-    """A text in UTF-8; bytes as they are."""
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    """A text in UTF-8; bytes as they are. Raises UsageError for anything else, and half a surrogate pair."""
+    if isinstance(text, bytes | bytearray | memoryview):
+        return bytes(text)
+    if not isinstance(text, str):
+        raise UsageError(f"a text is str or bytes, not {type(text).__name__}", "bytes([104, 105]) is b'hi'")
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise UsageError("the text has half a surrogate pair, which is no character", "give bytes") from None
+
+
+def _check_at_least_one(name: str, number: int | None) -> None:
+    if number is not None and number < 1:
+        raise UsageError(f"{name} {number} is not at least 1")
