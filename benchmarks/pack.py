@@ -11,7 +11,7 @@ work on the machine does not stretch: MB of text per second of one core.
 """
 
 import argparse
-import gzip
+import bz2
 import json
 import resource
 import shutil
@@ -125,7 +125,7 @@ def compare_parsers(folder: Path, size: int, runs: int) -> None:
     several.mkdir()
     for number in range(FILES):
         write_lines(folder / "part", size // FILES)
-        with gzip.open(several / f"{number}.jsonl.gz", "wb", 1) as file:
+        with bz2.open(several / f"{number}.jsonl.bz2", "wb", 1) as file:
             file.write((folder / "part").read_bytes())
     out = folder / "out"
 
@@ -141,8 +141,8 @@ def compare_parsers(folder: Path, size: int, runs: int) -> None:
     contestants: dict[str, Callable[[], object]] = {
         "JSON: json.loads alone": parse_lines,
         "JSON: pack": lambda: pack([str(lines)], out, field="text"),
-        "four .jsonl.gz: pack": lambda: pack([str(several)], out, field="text"),
-        "four .jsonl.gz: pack --workers 2": lambda: pack([str(several)], out, field="text", workers=2),
+        "four .jsonl.bz2: pack": lambda: pack([str(several)], out, field="text"),
+        "four .jsonl.bz2: pack --workers 2": lambda: pack([str(several)], out, field="text", workers=2),
         "Parquet: pyarrow alone": parse_table,
         "Parquet: pack": lambda: pack([str(table)], out),
         "Parquet: pack --index": lambda: pack([str(table)], out, index=True),
