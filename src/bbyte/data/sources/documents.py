@@ -25,8 +25,8 @@ class Reading:
     """How files are read.
 
     extensions: which members of folders and archives to take, such as ".txt"; all if there are none. field:
-    where the text of a JSON record is; without it JSON files are packed as they are. column: where the text
-    of a table is (see `tables.rows`).
+    where the text of a JSON record is; without it JSON files are packed as they are, but for those of a
+    dataset of the Hub, where it is "text". column: where the text of a table is (see `tables.rows`).
     """
 
     extensions: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,unused-ignore]
 
 PARQUET = (".parquet",)
-ARROW = (".arrow", ".feather", ".ipc")
+ARROW = (".arrow", ".feather")
 SUFFIXES = (*PARQUET, *ARROW)
 
 LARGEST_ROW = 64 << 20
