@@ -285,3 +285,14 @@ def test_lines_of_json_that_were_not_read_as_such_are_mentioned(place, capfd):
     assert "with --field text it is the text of each record" in capfd.readouterr().err
     assert packed("r.jsonl", "--out-dir", "out", "--force", "--field", "text") == [b"one"]
     assert "--field" not in capfd.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_worker_that_is_ended_from_outside_is_told(place):
+    process, workers = working(place)
+    next(one for one in workers if any("spawn_main" in word for word in one.cmdline())).kill()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert said.decode().splitlines()[0] == "error: a process that read ahead was ended from outside"
+    assert end_of(workers)
+    assert not Path("deep").exists()

@@ -1,12 +1,13 @@
 """Processes that read files ahead of their turn."""
 
+import ctypes
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.synchronize import Event
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +29,9 @@ class Workers:
 
     def __init__(self, count: int) -> None:
         context = multiprocessing.get_context("spawn")
-        self._stop = context.Event()
+        self._stop = context.RawValue(
+            ctypes.c_bool, False
+        )  # an Event would wait for a process that was killed
         self._pool = ProcessPoolExecutor(count, context, _begin, (self._stop,))
 
     def __enter__(self) -> Self:
@@ -38,7 +41,7 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            self._stop.set()
+            self._stop.value = True
         self._pool.shutdown(cancel_futures=True)
 
     def set_aside(self, file: File, reading: Reading, place: Path, *, skip_bad: bool) -> Future[Aside]:
@@ -56,16 +59,16 @@ class Workers:
             ) from None
 
 
-def _begin(stop: Event) -> None:
+def _begin(stop: ctypes.c_bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches them all; the first process decides
     threading.Thread(target=_end_when_unwanted, args=(stop,), daemon=True).start()
 
 
-def _end_when_unwanted(stop: Event) -> None:
+def _end_when_unwanted(stop: ctypes.c_bool) -> None:
     """At once, wherever the work stands: what it leaves lies in a folder that the first process removes."""
     parent = multiprocessing.parent_process()
-    while not stop.wait(_LOOKS_UP) and parent is not None and parent.is_alive():
-        pass
+    while not stop.value and parent is not None and parent.is_alive():
+        time.sleep(_LOOKS_UP)
     os._exit(1)
 
 
