@@ -69,7 +69,7 @@ def load(found: Found) -> Weights:
 
 
 def refusal(meta: CheckpointMeta) -> tuple[str, str] | None:
-    """Why the engine does not compute such a checkpoint, and what makes it one it does, if anything; or None."""
+    """Why the engine does not compute such a checkpoint, and what makes it one it does, if anything does."""
     make = families()[meta.family].blueprint
     if make is None:
         return f"a {meta.family} model has no step from byte to byte", ""
