@@ -239,6 +239,7 @@ def test_a_pattern_of_nothing(place, capfd):
     assert capfd.readouterr().err.startswith("error: no file matches *.pdf")
 
 
+@pytest.fixture
 def working(place):
     """A pack by two workers that have begun, and the processes they are."""
     for number in range(2):
@@ -247,9 +248,13 @@ def working(place):
     process = subprocess.Popen([sys.executable, "-m", "bbyte", *words], stderr=subprocess.PIPE)
     for _ in range(1500):
         if len(list(place.glob("deep/.out.partial-*/aside/*.ends"))) >= 2:
-            return process, psutil.Process(process.pid).children(recursive=True)
+            break
         time.sleep(0.02)
-    raise AssertionError("the workers have not begun")
+    else:
+        process.kill()
+        raise AssertionError("the workers have not begun")
+    yield process, psutil.Process(process.pid).children(recursive=True)
+    process.kill()
 
 
 def end_of(processes):
@@ -259,8 +264,8 @@ def end_of(processes):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_pack_takes_its_workers_along(place, sign, code):
-    process, workers = working(place)
+def test_an_interrupted_pack_takes_its_workers_along(working, sign, code):
+    process, workers = working
     process.send_signal(sign)
     _, said = process.communicate(timeout=30)
     assert process.returncode == code
@@ -270,8 +275,8 @@ def test_an_interrupted_pack_takes_its_workers_along(place, sign, code):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_no_worker_outlives_a_pack_that_is_killed(place):
-    process, workers = working(place)
+def test_no_worker_outlives_a_pack_that_is_killed(working):
+    process, workers = working
     process.kill()
     process.communicate(timeout=30)
     assert end_of(workers)
@@ -288,8 +293,8 @@ def test_lines_of_json_that_were_not_read_as_such_are_mentioned(place, capfd):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_worker_that_is_ended_from_outside_is_told(place):
-    process, workers = working(place)
+def test_a_worker_that_is_ended_from_outside_is_told(working):
+    process, workers = working
     next(one for one in workers if any("spawn_main" in word for word in one.cmdline())).kill()
     _, said = process.communicate(timeout=30)
     assert process.returncode == 1
