@@ -131,6 +131,7 @@ def test_the_text_ends_before_a_stop_string(place, capfdbinary):
         (["--stop", ""], 2, b"a stop string is empty"),
         (["--num-samples", "2", "--block-bytes", "4"], 2, b"one text"),
         (["--num-samples", "0"], 2, b"--num-samples"),
+        (["--num-samples", "10000000000000"], 4, b"memory"),
         (["--ckpt", "nowhere"], 2, b"nowhere does not exist"),
         (["--prompt", "a", "--prompt-file", "b"], 2, b"a prompt is given twice"),
         (["--prompt-file", "missing.txt"], 1, b"missing.txt"),

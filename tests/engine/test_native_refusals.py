@@ -33,7 +33,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(shape):
 
 
 @native
-@pytest.mark.parametrize(("lanes", "capacity"), [(70_000, 8), (1, 1 << 25), (0, 8), (1, 0)])
+@pytest.mark.parametrize(("lanes", "capacity"), [(70_000, 8), (2**32 + 1, 8), (1, 1 << 25), (0, 8), (1, 0)])
 def test_sessions_out_of_all_bounds(lanes, capacity):
     with pytest.raises(OutOfMemoryError, match=f"no memory for {lanes} lanes of {capacity} bytes"):
         Native(model("mamba2"), lanes, capacity)

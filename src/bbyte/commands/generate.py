@@ -76,7 +76,8 @@ def generate(
 
     settings = Sampling(**sampling)
     text = _read_prompt(prompt, prompt_file)
-    texts = [Stopping([os.fsencode(word) for word in stop or ()]) for _ in range(num_samples)]
+    stops = [os.fsencode(word) for word in stop or ()]
+    Stopping(stops)  # refuses what is none, before anything is loaded
     found = chosen(screen, ckpt)
     meter = None
     if block_bytes is not None or block_steps is not None:
@@ -92,6 +93,7 @@ def generate(
         by = predictor(screen, found, device, engine, threads, num_samples)
         meter = Meter(by) if metrics or metrics_json is not None or screen.json else None
         drawn = stream(meter or by, text, max_new_tokens, settings)
+    texts = [Stopping(stops) for _ in range(num_samples)]
     arriving = _first(texts, drawn)
     if screen.json:
         for _ in arriving:

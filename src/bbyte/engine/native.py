@@ -96,7 +96,8 @@ class Native:
         self._model, self._core = model, model.core
         table = rotary(plan.rope_base, plan.head_width, capacity) if self.is_bounded else (None, None)
         self.path = path or core.paths()[0]
-        handle = self._core.bbyte_session_new(
+        is_whole = max(lanes, capacity) < 1 << 31  # of 2^32 + 1 the core would be told 1
+        handle = is_whole and self._core.bbyte_session_new(
             model.handle,
             lanes,
             capacity,

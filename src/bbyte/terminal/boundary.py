@@ -71,11 +71,13 @@ def _exit_code(app: typer.Typer, name: str, words: Sequence[str]) -> int:
 
 def in_words(error: Exception) -> BbyteError | None:
     """The error as a sentence and a hint; None for one that nobody foresaw."""
+    from bbyte.device import ran_out_of_memory
+
     if isinstance(error, BbyteError):
         return error
     if isinstance(error, _PARSER_ERROR):
         return _of_parser(error)
-    if isinstance(error, MemoryError):
+    if ran_out_of_memory(error):
         return OutOfMemoryError("there is not enough memory for this")
     if isinstance(error, OSError) and error.errno is not None:
         place = f"{error.filename}: " if error.filename is not None else ""
