@@ -5,6 +5,7 @@ import importlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
@@ -184,6 +185,28 @@ def test_what_cannot_be_asked_is_said_in_words(tmp_path, checkpoints):
 def test_nor_is_nonsense_taken_for_something_else(checkpoints, name, ask, sentence):
     with pytest.raises(bbyte.UsageError, match=sentence):
         ask(bbyte.load(checkpoints[name]))
+
+
+@pytest.mark.parametrize("name", ["ar", "mamba", "diffusion", "packed"])
+def test_texts_of_one_model_may_be_written_in_turns(checkpoints, name):
+    model = bbyte.load(checkpoints[name])
+    settings = {"temperature": 1.0, "seed": 3}
+    alone = [model.generate(prompt, 12, **settings) for prompt in ("it was", "the age of")]
+    streams = [model.stream(prompt, 12, **settings) for prompt in ("it was", "the age of")]
+    written = [b"", b""]
+    for _ in range(12):
+        for index, stream in enumerate(streams):
+            written[index] += next(stream, b"")
+        model.expected("the worst")
+    assert written == alone
+
+
+def test_and_by_several_threads(checkpoints):
+    model = bbyte.load(checkpoints["packed"])
+    alone = [model.generate(b"it was", 200, seed=seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda seed: model.generate(b"it was", 200, seed=seed % 4), range(40)))
+    assert together == alone * 10
 
 
 def test_bytes_may_come_in_any_wrapping(checkpoints):

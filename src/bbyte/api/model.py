@@ -1,6 +1,7 @@
 """A checkpoint as an object that writes, scores, compresses and lets one look inside. Imports no torch."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -64,7 +65,7 @@ class Model:
     path: its folder. family: "ar", or whichever it is. context: the longest window it was trained on, in
     bytes. meta: all that its checkpoint.json says. choices: which damaged checkpoints were passed over, what
     computes it and why, a sentence each.
-    Not for several threads at once.
+    Texts may be written in turns and by several threads: each that is not done keeps a view of its own.
     """
 
     def __init__(self, found: Found, device: str, engine: Engine, threads: int) -> None:
@@ -72,10 +73,10 @@ class Model:
         self.family, self.context = found.meta.family, found.meta.context
         self._found, self._device, self._by, self._threads = found, device, engine, threads
         self._loaded: Loaded | None = None
-        self._view: Predictor | None = None
+        self._free: list[Predictor] = []  # views that nothing is being written with
         said = [f"skipped {skipped.name}: {why}" for skipped, why in found.skipped]
         if takes_engine(found, device, engine, said.append):
-            self._view = next_byte_predictor(found, device, engine, threads, 1, said.append)
+            self._free.append(next_byte_predictor(found, device, engine, threads, 1, said.append))
         else:
             self._loaded = load_found(found, device, self._torch_threads(), said.append)
             said.append(f"computed by torch on {next(self._loaded.model.parameters()).device}")
@@ -114,16 +115,20 @@ class Model:
         if max_new_tokens < 0:
             raise UsageError(f"max_new_tokens {max_new_tokens} is negative", "0 writes nothing")
         stops = [as_bytes(word) for word in ([stop] if isinstance(stop, str | bytes) else stop)]
-        pieces = write(self._next_byte(), as_bytes(prompt), max_new_tokens, settings, stops)
-        return (piece for piece in pieces if piece)
+        return self._pieces(as_bytes(prompt), int(max_new_tokens), settings, stops)
+
+    def _pieces(self, prompt: bytes, n: int, settings: Sampling, stops: list[bytes]) -> Iterator[bytes]:
+        with self._next_byte() as view:
+            yield from filter(None, write(view, prompt, n, settings, stops))
 
     def logits(self, text: Text = b"") -> NDArray[np.float32]:
         """Unnormalised log-probabilities (256,) of the byte after `text` at the beginning of a document."""
-        view = self._next_byte()
-        view.reset()
-        view.prime(as_bytes(text))
-        found: NDArray[np.float32] = view.logits()[0]
-        return found
+        data = as_bytes(text)
+        with self._next_byte() as view:
+            view.reset()
+            view.prime(data)
+            found: NDArray[np.float32] = view.logits()[0]
+            return found
 
     def expected(self, text: Text = b"") -> "Expected":
         """What may come after `text`: all 256 bytes, the likeliest first, and the entropy in bits."""
@@ -240,10 +245,17 @@ class Model:
 
         return self._threads or torch.get_num_threads()
 
-    def _next_byte(self) -> Predictor:
-        if self._view is None:
-            self._view = self.predictor()
-        return self._view
+    @contextmanager
+    def _next_byte(self) -> Iterator[Predictor]:
+        """A next-byte view that nobody else has meanwhile: what is written may be written in turns."""
+        try:
+            view = self._free.pop()
+        except IndexError:
+            view = self.predictor()
+        try:
+            yield view
+        finally:
+            self._free.append(view)
 
     def _source(self, data: Scorable) -> ByteSource:
         if isinstance(data, str | bytes):
