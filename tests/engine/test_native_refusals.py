@@ -1,5 +1,6 @@
 """What the native core refuses, and what it makes of weights that are no numbers."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +38,28 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(shape):
 def test_sessions_out_of_all_bounds(lanes, capacity):
     with pytest.raises(OutOfMemoryError, match=f"no memory for {lanes} lanes of {capacity} bytes"):
         Native(model("mamba2"), lanes, capacity)
+
+
+@native
+def test_two_threads_in_one_session_are_told_so():
+    session, told = Native(model("grouped"), 2, 1000), []
+
+    def compute():
+        try:
+            for _ in range(20):
+                session.clear()
+                session.step(np.zeros((2, 1000), np.uint8), False)
+        except (BbyteError, ValueError) as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=compute) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "two threads compute with the same streams at once" in told
+    session.clear()
+    assert session.step(TEXT[:2], True).tobytes() == by_twin("grouped", False)[:2].tobytes()
 
 
 @native

@@ -1,7 +1,10 @@
 """The engine in C: a model's weights laid out for it, and streams through them."""
 
 import weakref
+from collections.abc import Callable
 from ctypes import c_void_p
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +114,7 @@ class Native:
                 f"there is no memory for {lanes} lanes of {capacity} bytes",
                 "take fewer lanes, or a shorter context",
             )
-        self._handle = c_void_p(handle)
+        self._handle, self._turn = c_void_p(handle), Lock()
         weakref.finalize(self, self._core.bbyte_session_free, self._handle)
         self.threads: int = self._core.bbyte_session_threads(self._handle)
         self._logits = np.ctypeslib.as_array(
@@ -121,7 +124,7 @@ class Native:
     def clear(self) -> None:
         """Forget all positions."""
         self.length = 0
-        self._core.bbyte_session_clear(self._handle)
+        self._call(self._core.bbyte_session_clear)
 
     def step(self, tokens: NDArray[np.uint8], every: bool) -> Floats:
         """Feed T bytes to each lane, `tokens` (L, T): logits (L, 256) after the last of them.
@@ -133,9 +136,7 @@ class Native:
             raise ValueError(f"tokens {tokens.shape} are not those of {self.lanes} lanes")
         tokens = np.ascontiguousarray(tokens, np.uint8)
         found = np.empty((self.lanes, count, VOCABULARY), np.float32) if every else None
-        problem = self._core.bbyte_session_step(
-            self._handle, core.address(tokens), count, core.address(found)
-        )
+        problem = self._call(self._core.bbyte_session_step, core.address(tokens), count, core.address(found))
         if problem == FULL:
             raise ValueError(f"{self.length} + {count} positions do not fit in {self.capacity}")
         _check(problem)
@@ -164,9 +165,10 @@ class Native:
         is_fitting = text.dtype == np.uint8 and len(text) == self.lanes and text.strides[1] == 1
         if not is_fitting or not 0 <= known <= known + n <= text.shape[1]:
             raise ValueError(f"text {text.shape} has no room for {known} + {n} bytes of {self.lanes} lanes")
-        problem = self._core.bbyte_session_write(
-            self._handle, settings, n, position, core.address(text), text.strides[0], known, feeds
-        )
+        problem = self._call(
+            self._core.bbyte_session_write,
+            settings, n, position, core.address(text), text.strides[0], known, feeds,
+        )  # fmt: skip
         if problem == NO_DISTRIBUTION:
             return False
         _check(problem)
@@ -178,12 +180,21 @@ class Native:
 
         False where the coded bytes are none that a coder wrote. Without `feeds` one byte is not fed.
         """
-        problem = self._core.bbyte_session_decode(self._handle, coder, len(into), core.address(into), feeds)
+        problem = self._call(self._core.bbyte_session_decode, coder, len(into), core.address(into), feeds)
         if problem == NO_DISTRIBUTION:
             return False
         _check(problem)
         self.length += len(into) if feeds else 0
         return True
+
+    def _call(self, function: Callable[..., Any], *given: Any) -> Any:
+        # Two threads in one session would write over each other's memory.
+        if not self._turn.acquire(blocking=False):
+            raise BbyteError("two threads compute with the same streams at once", "open some for each")
+        try:
+            return function(self._handle, *given)
+        finally:
+            self._turn.release()
 
 
 def _check(problem: int) -> None:
