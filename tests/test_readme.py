@@ -36,7 +36,7 @@ def clone(tmp_path_factory):
 
 def test_the_tour_runs_as_typed(clone):
     # The run is cut short by the environment, which a flag in the README would win over.
-    environment = {**os.environ, "BBYTE_STEPS": "12"}
+    environment = {**os.environ, "BBYTE_STEPS": "12", "BBYTE_EVAL_EVERY": "6"}
     said = {}
     tour = commands("console tour")
     assert [command.split()[1] for command in tour] == ["pack", "train", "eval-bpb", "generate"]
