@@ -68,7 +68,7 @@ def next_byte_view(loaded: "Loaded", lanes: int) -> "Predictor":
     """The next-byte view of a loaded model; UsageError where its family has none."""
     if loaded.family.predictor is None:
         raise UsageError(
-            f"{loaded.found.path} is a {loaded.family.name} model, which does not write on from a prompt",
+            f"{loaded.found.path} is of family {loaded.family.name}, which does not write on from a prompt",
             "bbyte infill fills holes in a text with it",
         )
     return loaded.family.predictor(loaded.model, loaded.meta.context, lanes)
@@ -81,8 +81,8 @@ def hole_filling_view(loaded: "Loaded") -> "Infiller":
     if loaded.family.infiller is None:
         able = [name for name, family in families().items() if family.infiller is not None]
         raise UsageError(
-            f"{loaded.found.path} is a {loaded.family.name} model, which reads from left to right and cannot "
-            f"fill holes; of the families this is what {' and '.join(able)} does",
+            f"{loaded.found.path} is of family {loaded.family.name}, which reads from left to right and "
+            f"cannot fill holes; of the families this is what {' and '.join(able)} does",
             f"train one with `bbyte train {able[0]}`, then name it with --ckpt",
         )
     return loaded.family.infiller(loaded.model, loaded.meta.context)

@@ -136,7 +136,7 @@ def _in_blocks(
 
     if loaded.family.infiller is None:
         raise UsageError(
-            f"{loaded.found.path} is a {loaded.family.name} model, which writes byte by byte",
+            f"{loaded.found.path} is of family {loaded.family.name}, which writes byte by byte",
             "leave --block-bytes and --block-steps out",
         )
     others = {

@@ -111,7 +111,7 @@ class ByteLM(TemplateLM):  # type: ignore[misc,unused-ignore]
         family = self.loaded.family
         if family.predictor is None:
             raise UsageError(
-                f"{self.loaded.found.path} is a {family.name} model, which does not write on from a prompt",
+                f"{self.loaded.found.path} is of family {family.name}, which does not write on from a prompt",
                 "leave out the tasks that ask for text",
             )
         return family.predictor(self.loaded.model, self.max_length, 1)
