@@ -1,12 +1,8 @@
 """Several processes of `bbyte train` at once, forked from one that has loaded torch already."""
 
 import os
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[2] / "faults"))
 
 
 @pytest.fixture(scope="session")
