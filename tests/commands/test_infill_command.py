@@ -164,7 +164,7 @@ def test_families_that_fill_no_holes_say_which_does(tmp_path, monkeypatch, capfd
     checkpoint(tmp_path / "artifacts" / "checkpoints" / "first", family=family)
     assert main(["infill", "--prompt", "a[MASK]b"]) == 2
     said = capfdbinary.readouterr().err.decode()
-    assert f"is a {family} model" in said
+    assert f"is of family {family}, which reads" in said
     assert "hint: train one with `bbyte train diffusion`" in said
 
 

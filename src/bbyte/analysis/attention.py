@@ -49,7 +49,7 @@ def attention(loaded: "Loaded", text: bytes) -> list[Maps]:
     model, context = loaded.model, loaded.meta.context
     if not any(isinstance(module, Attention) for module in model.modules()):
         raise UsageError(
-            f"{loaded.found.path} is of family {loaded.family.name}, which has a state, no attention",
+            f"{loaded.found.path} is of family {loaded.family.name}, which has no attention",
             "bbyte plot bytes shows what such a model expects",
         )
     if not text:

@@ -84,7 +84,7 @@ def pack(server, folder, *names):
     return subprocess.run(
         [sys.executable, "-c", RUN, *words],
         cwd=folder,
-        env={**os.environ, **settings, "HF_HUB_DISABLE_TELEMETRY": "1"},
+        env={**os.environ, **settings, "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "0"},
         capture_output=True,
         text=True,
     )
