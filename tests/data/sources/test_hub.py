@@ -77,9 +77,9 @@ def server():
         yield server
 
 
-def pack(server, folder, *names):
+def pack(endpoint, folder, *names):
     """All in one process, as huggingface_hub looks at its endpoint only once."""
-    settings = {"HF_ENDPOINT": server.url, "HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_XET": "1"}
+    settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "home"), "HF_HUB_DISABLE_XET": "1"}
     words = [word for number, name in enumerate(names) for word in (name, f"{number}")]
     return subprocess.run(
         [sys.executable, "-c", RUN, *words],
@@ -100,7 +100,7 @@ def test_configurations_and_splits(server, tmp_path):
         "hf:org/lines/de": b"d\0",
         "hf:org/lines": b"d\0e\0",
     }
-    done = pack(server, tmp_path, *expected)
+    done = pack(server.url, tmp_path, *expected)
     assert done.returncode == 0, done.stderr
     corpora = [ByteCorpus.open(tmp_path / str(number)) for number in range(len(expected))]
     assert [corpus.read(0, corpus.size).tobytes() for corpus in corpora] == [*expected.values()]
@@ -123,7 +123,7 @@ def test_what_is_not_there_is_a_sentence(server, tmp_path):
         "hf:org/other": "org/other has no Parquet, JSON or Arrow file there",
         "hf:plain": "hf:plain is no name of a dataset",
     }
-    done = pack(server, tmp_path, *expected)
+    done = pack(server.url, tmp_path, *expected)
     assert done.returncode == 2
     said = [line.removeprefix("error: ") for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert said == [*expected.values()]
@@ -154,3 +154,10 @@ def test_splits_by_word():
     assert hub._of_split(["a.parquet"], "r", None) == ["a.parquet"]
     with pytest.raises(UsageError, match="no split dev"):
         hub._of_split(paths, "r", "dev")
+
+
+def test_a_hub_that_cannot_be_reached(tmp_path):
+    for endpoint in ("http://127.0.0.1:1", "http://no-such-host.invalid"):
+        done = pack(endpoint, tmp_path, "hf:org/plain")
+        assert done.returncode == 1 and "hf:org/plain cannot be read: " in done.stderr
+        assert "Traceback" not in done.stderr

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 _REVISIONS = ("ETag", "etag", "e_tag", "md5Hash", "Last-Modified", "LastModified", "mtime")
 _SECONDS_OF_SILENCE = 60
 _SECRETS = re.compile(r"(?<=//)[^/@]*@|[?#].*", re.DOTALL)
-_OF_NETWORKS = ("aiohttp", "httpx", "huggingface_hub", "botocore", "aiobotocore", "s3fs", "gcsfs", "google")
+_OF_NETWORKS = (
+    "aiohttp",
+    "httpcore",
+    "httpx",
+    "huggingface_hub",
+    "botocore",
+    "aiobotocore",
+    "s3fs",
+    "gcsfs",
+    "google",
+)
 """Packages whose exceptions mean: the other side, or the way to it, failed."""
 
 
